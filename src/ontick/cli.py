@@ -1,0 +1,230 @@
+"""The command line: one frozen dataclass a verb, its fields the options, its `run` one call and one print."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import RenderableType
+from tyro.conf import EnumChoicesFromValues, FlagCreatePairsOff, Positional, arg, subcommand
+
+from ontick.errors import OntickError
+from ontick.evaluation import cliff, demo
+from ontick.evaluation.episodes import ClockName, Setup, evaluate, prepare
+from ontick.evaluation.verdict import reach_verdict
+from ontick.late import LateRule
+from ontick.records import Json, new_run_folder
+from ontick.report import tables
+from ontick.report.plots import plot_curves
+from ontick.report.terminal import progress_bar, say_error, stdout, without_box
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+Task = Annotated[str, arg(metavar="TASK", help="cartpole, lunarlander, or a task of --task-module")]
+Controller = Annotated[
+    str, arg(metavar="CONTROLLER", help="teacher, none, random, smollm2, gguf:PATH or python:FILE.py:NAME")
+]
+Milliseconds = Annotated[
+    str | None, arg(metavar="MODEL", help="0, 40 (ms), lognormal:150,0.25 (median ms, sigma), trace:FILE or measured")
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Output:
+    runs: Path = Path("runs")
+    """Where run folders are made."""
+    json: bool = False
+    """Print exactly one JSON object on stdout."""
+
+    def show(self, result: Json, *readable: RenderableType) -> None:
+        if self.json:
+            print(json.dumps(result))
+        else:
+            for part in readable:
+                stdout.print(part)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Flying(_Output):
+    episodes: int = 10
+    """How many episodes to fly."""
+    seed: int = 0
+    """The seed of the first episode; the others count up from it."""
+    clock: ClockName = ClockName.WALL
+    """wall: real time. virtual: simulated time, bit for bit the same each time."""
+    late: LateRule = LateRule.HOLD
+    """What a tick does without a fresh action: hold the last one, or nothing."""
+    latency: Milliseconds = None
+    """With --clock virtual: what an answer takes (default 0, time frozen)."""
+    delay: Milliseconds = None
+    """Added to the controller's own latency, under either clock."""
+    in_flight: int = 1
+    """How many requests may be open at once."""
+    task_module: str | None = None
+    """A Python file or module that defines tasks of your own."""
+
+    def setup(self, task: str, controller: str) -> Setup:
+        return Setup(
+            task=task,
+            controller=controller,
+            episodes=self.episodes,
+            seed=self.seed,
+            clock=self.clock,
+            late=self.late,
+            latency=self.latency,
+            delay=self.delay,
+            in_flight=self.in_flight,
+            task_module=self.task_module,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Eval(_Flying):
+    """Fly seeded episodes, in real time by default; metrics with confidence intervals."""
+
+    task: Positional[Task]
+    controller: Positional[Controller]
+
+    def run(self) -> int:
+        """Evaluate and print."""
+        prepared = prepare(self.setup(self.task, self.controller))
+        folder = new_run_folder(self.runs, "eval", self.task, self.controller)
+        with progress_bar(f"{self.task} {self.controller}") as progress:
+            evaluation = evaluate(prepared, folder, progress)
+        result = evaluation.as_json()
+        self.show(result, tables.evaluation_table(result), f"run: {folder}")
+        return INTERRUPTED if evaluation.interrupted else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict(_Flying):
+    """Time frozen against real time: does it fly, and if not, was it the policy or the latency?"""
+
+    task: Positional[Task]
+    controller: Positional[Controller]
+
+    def run(self) -> int:
+        """Judge and print."""
+        folder = new_run_folder(self.runs, "verdict", self.task, self.controller)
+        with progress_bar(f"{self.task} {self.controller}") as progress:
+            result = reach_verdict(self.setup(self.task, self.controller), folder, progress).as_json()
+        self.show(result, tables.verdict_table([result]), result["why"], f"run: {folder}")
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cliff(_Output):
+    """Latency curve: score against added delay for each late rule, and the latency that the task allows."""
+
+    task: Positional[Task]
+    controller: Positional[Controller] = "teacher"
+    episodes: int = cliff.EPISODES
+    """How many episodes to fly at each delay."""
+    seed: int = 0
+    """The seed of the first episode; the others count up from it."""
+    delays: tuple[float, ...] = cliff.DELAYS_MS
+    """Delays in milliseconds; begin with 0."""
+    late: LateRule | None = None
+    """Only this late rule (default: both)."""
+    latency: Milliseconds = None
+    """What an answer takes before the delay (default 0)."""
+    in_flight: int = 1
+    """How many requests may be open at once."""
+    task_module: str | None = None
+    """A Python file or module that defines tasks of your own."""
+
+    def run(self) -> int:
+        """Fly the curve and print."""
+        base = Setup(
+            task=self.task,
+            controller=self.controller,
+            episodes=self.episodes,
+            seed=self.seed,
+            clock=ClockName.VIRTUAL,
+            latency=self.latency,
+            in_flight=self.in_flight,
+            task_module=self.task_module,
+        )
+        rules = tuple(LateRule) if self.late is None else (self.late,)
+        folder = new_run_folder(self.runs, "cliff", self.task, self.controller)
+        with progress_bar(f"{self.task} {self.controller}") as progress:
+            curve = cliff.fly_curve(cliff.CurveSetup(base, rules, self.delays), folder, progress)
+        picture = folder / "curve.png"
+        plot_curves([curve], picture)
+        self.show(curve, tables.curve_table(curve), f"picture: {picture}", f"run: {folder}")
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo(_Output):
+    """The whole story in about two minutes: both tasks, five controllers, verdicts and latency curves."""
+
+    episodes: int = 3
+    """How many episodes each controller flies."""
+    seed: int = 0
+    """The seed of the first episode; the others count up from it."""
+
+    def run(self) -> int:
+        """Fly the story and print."""
+        folder = new_run_folder(self.runs, "demo")
+        with progress_bar("demo") as progress:
+            story = demo.tell(
+                folder, episodes=self.episodes, seed=self.seed, progress=progress, on_verdict=self._say
+            ).as_json()
+        picture = folder / "latency_curves.png"
+        plot_curves(story["curves"], picture, story["verdicts"])
+        self.show(story, tables.verdict_table(story["verdicts"]), f"latency curves: {picture}", f"run: {folder}")
+        return 0
+
+    def _say(self, verdict: Json) -> None:
+        if not self.json:
+            stdout.print(f"{verdict['task']}, {tables.controller_name(verdict)}: {verdict['why']}")
+
+
+Command = (
+    Annotated[Demo, subcommand("demo")]
+    | Annotated[Eval, subcommand("eval")]
+    | Annotated[Verdict, subcommand("verdict")]
+    | Annotated[Cliff, subcommand("cliff")]
+)
+
+DESCRIPTION = "Can this language model control this environment in real time? If not: the policy or the latency?"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; return its exit status: 0, 2 for a mistake in what was asked, 130 for Ctrl-C."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        return _parse(arguments).run()
+    except OntickError as error:
+        if os.environ.get("ONTICK_DEBUG"):
+            raise
+        say_error(str(error))
+        return BAD_INPUT
+    except KeyboardInterrupt as stop:
+        say_error(f"stopped; {stop}" if str(stop) else "stopped")
+        return INTERRUPTED
+
+
+def _parse(arguments: Sequence[str]) -> Demo | Eval | Verdict | Cliff:
+    """Read the command line; a mistake in it becomes an `OntickError` instead of tyro's box."""
+    parse: Callable[..., Demo | Eval | Verdict | Cliff] = tyro.cli
+    box = io.StringIO()
+    try:
+        with redirect_stderr(box):
+            return parse(
+                Command, args=arguments, prog="ontick", description=DESCRIPTION, config=(FlagCreatePairsOff, EnumChoicesFromValues)
+            )
+    except SystemExit as exit_:
+        if exit_.code in (None, 0):
+            raise
+        raise OntickError(without_box(box.getvalue())) from None

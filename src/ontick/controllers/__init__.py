@@ -1,0 +1,1 @@
+"""Policies that take their time: scripted ones, language models, and wrappers around either."""

@@ -1,0 +1,44 @@
+"""What is a controller? Something that is shown an observation and, some time later, has an answer."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from ontick.clock import Nanoseconds
+from ontick.records import State
+
+
+class Observation(NamedTuple):
+    """What a controller is shown when it starts on a decision."""
+
+    state: State
+    """Shape (features,), in the environment's own units."""
+    tick: int
+    """``o[tick]``: the state that tick ``tick`` acts on; 0 is the reset observation."""
+    promised: tuple[int, ...] = ()
+    """Actions already answered for the ticks ``tick``, ``tick + 1``, …; what acts after them is the late rule's."""
+
+
+class Decision(NamedTuple):
+    """A controller's answer."""
+
+    action: int | None
+    """None: nothing usable was answered, the late rule goes on."""
+    valid: bool = True
+    """False: an answer was given that names no legal action; it is counted."""
+    delay: Nanoseconds = 0
+    """Time to let pass before the answer counts as arrived, under either clock, beyond what the call took."""
+    text: str | None = None
+    """What a model said, raw."""
+
+
+class Controller(Protocol):
+    """A policy that takes its time. ``decide`` may be called from another thread, one call per request in flight."""
+
+    def reset(self, seed: int) -> None:
+        """Begin an episode; everything random that follows comes from ``seed``."""
+        ...
+
+    def decide(self, observation: Observation) -> Decision:
+        """Answer one observation."""
+        ...

@@ -1,0 +1,63 @@
+"""Which controller does a word mean? ``teacher``, ``none``, ``random``, a language model, or a user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+
+from ontick.controllers.base import Controller
+from ontick.controllers.llm import LanguageModelController
+from ontick.controllers.scripted import Chance, Nobody, Teacher
+from ontick.errors import OntickError, UnknownNameError
+from ontick.models.catalog import MODEL_WORDS, is_model_word, load_model
+from ontick.plugins import load_attribute
+from ontick.prompts import Prompt
+from ontick.tasks.base import Task
+
+ENTRY_POINT_GROUP = "ontick.controllers"
+
+SCRIPTED: dict[str, Callable[[Task], Controller]] = {
+    "teacher": Teacher,
+    "none": lambda task: Nobody(),
+    "random": Chance,
+}
+
+_OWN = "python:FILE.py:NAME"
+
+
+def make_controller(word: str, task: Task) -> Controller:
+    """Return the controller that ``word`` names, for ``task``.
+
+    ``python:FILE.py:NAME`` calls NAME with the task, and so does an entry point of the group ``ontick.controllers``.
+
+    Raises:
+        OntickError: there is no such controller, or it cannot be loaded or cannot fly this task.
+    """
+    if word == "teacher" and not task.has_teacher:
+        raise OntickError(f"task {task.name!r} has no teacher; give it one by overriding Task.teacher")
+    if word in SCRIPTED:
+        return SCRIPTED[word](task)
+    if is_model_word(word):
+        return LanguageModelController(load_model(word), Prompt(task))
+    if word.startswith("python:"):
+        return _checked(word, load_attribute(word.removeprefix("python:")), task)
+    installed = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+    if word not in installed:
+        raise UnknownNameError("controller", word, [*SCRIPTED, *MODEL_WORDS, _OWN, *installed])
+    return _checked(word, installed[word].load(), task)
+
+
+def _checked(word: str, factory: object, task: Task) -> Controller:
+    """Call a user's factory and see that what it makes is a controller."""
+    if not callable(factory):
+        raise OntickError(f"{word} is not callable; give a class or function that takes the task")
+    try:
+        made = factory(task)
+    except OntickError:
+        raise
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise OntickError(f"{word} could not be made ({what}); it is called with the task alone") from error
+    if not (callable(getattr(made, "reset", None)) and callable(getattr(made, "decide", None))):
+        raise OntickError(f"{word} has no reset and decide; see docs/add-a-controller.md")
+    return made

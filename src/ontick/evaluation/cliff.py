@@ -1,0 +1,182 @@
+"""How late may an answer be? The latency curve of a controller.
+
+The curve flies the controller under the virtual clock with a constant delay added, for each late rule.
+``needs_ms`` is the largest delay at which the success rate is at least 90 % of that at no added delay.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from ontick.controllers.catalog import SCRIPTED
+from ontick.controllers.wrappers import Delayed
+from ontick.errors import OntickError
+from ontick.evaluation.episodes import Prepared, Progress, Setup, prepare, silent
+from ontick.evaluation.statistics import bootstrap_ci95
+from ontick.late import LateRule
+from ontick.latency import Constant
+from ontick.loop import fly
+from ontick.records import Episode, Flight, Json, RunWriter, usable_cores
+from ontick.tasks import find_task
+from ontick.tasks.base import Task
+
+DELAYS_MS = tuple(range(0, 301, 20))
+"""0 … 300 ms, a tick of 20 ms apart."""
+
+EPISODES = 50
+
+KEPT_SUCCESS = 0.9
+"""The share of its undelayed success that a controller must keep at a delay for the task to allow that delay."""
+
+
+@dataclass(frozen=True)
+class CurveSetup:
+    """What a latency curve is flown with; `base` says the task, controller, seeds and so on."""
+
+    base: Setup
+    late_rules: tuple[LateRule, ...] = tuple(LateRule)
+    delays_ms: tuple[float, ...] = DELAYS_MS
+
+    def check(self) -> None:
+        """Refuse delays that mean nothing.
+
+        Raises:
+            OntickError: there are none, they do not begin with 0, or one is negative.
+        """
+        self.base.check()
+        if not self.delays_ms or min(self.delays_ms) != 0:
+            raise OntickError("a latency curve compares with no delay; let --delays begin with 0: --delays 0 20 40")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One delay under one late rule."""
+
+    late: LateRule
+    delay_ms: float
+    episodes: tuple[Episode, ...]
+
+
+def fly_curve(setup: CurveSetup, run: Path, progress: Progress = silent) -> Json:
+    """Fly a latency curve, record it in the folder ``run`` and return the object that ``cliff --json`` prints.
+
+    Raises:
+        OntickError: the setup is wrong, or the folder cannot be written.
+    """
+    setup.check()
+    task = _prepared(setup.base).task  # whatever is wrong with the setup shows before anything is written
+    asked = setup.base.as_json()
+    del asked["late"]
+    writer = RunWriter(
+        run, {"verb": "cliff", **asked, "late_rules": setup.late_rules, "delays_ms": setup.delays_ms}
+    )
+    points: list[Point] = []
+    total = len(setup.late_rules) * len(setup.delays_ms)
+    try:
+        for point in fly_points(setup):
+            points.append(point)
+            flights = [Flight(episode, ()) for episode in point.episodes]
+            writer.append(*flights, late=point.late, delay_ms=point.delay_ms)
+            progress(len(points), total, f"{point.late} at {point.delay_ms:g} ms")
+    except KeyboardInterrupt as stop:
+        writer.finish({**describe_curve(task, setup, points), "interrupted": True})
+        raise KeyboardInterrupt(f"the points flown are kept in {run}") from stop
+    curve = describe_curve(task, setup, points)
+    writer.finish(curve)
+    return {**curve, "run": str(run)}
+
+
+def describe_curve(task: Task, setup: CurveSetup, points: Sequence[Point]) -> Json:
+    """Return the points in order and what each late rule needs."""
+    ordered = sorted(points, key=lambda point: (setup.late_rules.index(point.late), point.delay_ms))
+    return {
+        "task": setup.base.task,
+        "controller": setup.base.controller,
+        "in_flight": setup.base.in_flight,
+        "tick_ms": task.tick_ms,
+        "success": task.success,
+        "points": [_describe_point(task, point) for point in ordered],
+        "needs_ms": {
+            rule: needs_ms(task, [point for point in ordered if point.late is rule]) for rule in setup.late_rules
+        },
+    }
+
+
+def needs_ms(task: Task, points: Sequence[Point]) -> float | None:
+    """Return the largest delay that keeps 90 % of the undelayed success; None when there is none to keep."""
+    rates = {point.delay_ms: sum(map(task.succeeded, point.episodes)) / len(point.episodes) for point in points}
+    if not rates.get(0):
+        return None
+    # The bound is met exactly at 45 of 50, so a rounding error must not decide it.
+    return max(delay for delay, rate in rates.items() if rate >= KEPT_SUCCESS * rates[0] - 1e-9)
+
+
+def fly_points(setup: CurveSetup) -> Iterator[Point]:
+    """Yield every point as it has been flown, in as many processes as there are cores; the results do not depend on how many."""
+    # Small delays fly longest, so they go first.
+    wanted = [(setup.base, late, delay) for delay in sorted(setup.delays_ms) for late in setup.late_rules]
+    processes = min(usable_cores(), len(wanted))
+    if setup.base.controller not in SCRIPTED or processes == 1:
+        yield from map(_fly_point, wanted)  # a model has its own threads, and is loaded once
+        return
+    with _ctrl_c_ignored():
+        pool = multiprocessing.get_context("spawn").Pool(processes)  # its workers inherit that
+    with pool:
+        yield from pool.imap_unordered(_fly_point, wanted)
+
+
+def _fly_point(wanted: tuple[Setup, LateRule, float]) -> Point:
+    base, late, delay_ms = wanted
+    ready = _prepared(base)
+    controller = Delayed(ready.controller, Constant(delay_ms))
+    episodes = tuple(
+        fly(
+            ready.task,
+            ready.env,
+            controller,
+            ready.time,
+            late=late,
+            seed=base.seed + number,
+            in_flight=base.in_flight,
+        ).episode
+        for number in range(base.episodes)
+    )
+    return Point(late, delay_ms, episodes)
+
+
+@cache
+def _prepared(base: Setup) -> Prepared:
+    """Load a setup once in each process."""
+    return prepare(base)
+
+
+def _describe_point(task: Task, point: Point) -> Json:
+    rewards = [episode.reward for episode in point.episodes]
+    return {
+        "late": point.late,
+        "delay_ms": point.delay_ms,
+        "n": len(rewards),
+        "score_mean": sum(rewards) / len(rewards),
+        "score_ci95": list(bootstrap_ci95(rewards)),
+        **{name: sum(map(counts, point.episodes)) for name, counts in task.measures.items()},
+    }
+
+
+@contextmanager
+def _ctrl_c_ignored() -> Iterator[None]:
+    """Leave Ctrl-C to this process alone: what is started meanwhile ignores it, and is ended with the pool."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)

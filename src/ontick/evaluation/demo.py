@@ -1,0 +1,75 @@
+"""The whole story in a few flights: who can fly, and whether policy or latency stops the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ontick.evaluation.cliff import CurveSetup, fly_curve
+from ontick.evaluation.episodes import ClockName, Progress, Setup, silent
+from ontick.evaluation.verdict import reach_verdict
+from ontick.records import Json, RunWriter
+
+TASKS = ("cartpole", "lunarlander")
+
+SLOW_API = "lognormal:150,0.25"
+"""What hosted models took in the CartPole experiment: medians of 129-178 ms end to end, with a tail."""
+
+CONTROLLERS: tuple[tuple[str, str | None], ...] = (
+    ("none", None),
+    ("random", None),
+    ("teacher", None),
+    ("teacher", SLOW_API),
+    ("smollm2", None),
+)
+
+CURVE_EPISODES = 20
+
+
+@dataclass(frozen=True)
+class Story:
+    """What the demo flew."""
+
+    verdicts: tuple[Json, ...]
+    curves: tuple[Json, ...]
+    run: Path
+
+    def as_json(self) -> Json:
+        """Return the object that ``demo --json`` prints."""
+        return {"verdicts": list(self.verdicts), "curves": list(self.curves), "run": str(self.run)}
+
+
+def tell(
+    run: Path,
+    *,
+    episodes: int,
+    seed: int,
+    controllers: Sequence[tuple[str, str | None]] = CONTROLLERS,
+    progress: Progress = silent,
+    on_verdict: Callable[[Json], None] = lambda verdict: None,
+) -> Story:
+    """Fly both tasks with every controller in real time, and the teacher's latency curves.
+
+    Raises:
+        OntickError: the folder ``run`` cannot be written, or the model is not installed.
+        KeyboardInterrupt: after what was flown has been kept.
+    """
+    writer = RunWriter(run, {"verb": "demo", "episodes": episodes, "seed": seed, "controllers": list(controllers)})
+    # The curves first: they keep every core busy, and the clock wants one to itself afterwards.
+    curves = tuple(_curve(task, run, progress) for task in TASKS)
+    verdicts: list[Json] = []
+    for task in TASKS:
+        for controller, delay in controllers:
+            setup = Setup(task, controller, episodes=episodes, seed=seed, delay=delay)
+            folder = run / "-".join([task, controller, *(["delayed"] if delay else [])])
+            verdicts.append(reach_verdict(setup, folder, progress).as_json())
+            on_verdict(verdicts[-1])
+    story = Story(tuple(verdicts), curves, run)
+    writer.finish(story.as_json())
+    return story
+
+
+def _curve(task: str, run: Path, progress: Progress) -> Json:
+    base = Setup(task, "teacher", episodes=CURVE_EPISODES, clock=ClockName.VIRTUAL)
+    return fly_curve(CurveSetup(base), run / f"{task}-curve", progress)

@@ -1,0 +1,176 @@
+"""How does a controller fly N seeded episodes, and where is that written?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeAlias
+
+from ontick.controllers.base import Controller
+from ontick.controllers.catalog import make_controller
+from ontick.controllers.wrappers import Delayed
+from ontick.errors import OntickError
+from ontick.evaluation.summary import summarise
+from ontick.late import LateRule
+from ontick.latency import Constant, LatencyModel, parse_latency
+from ontick.loop import Interrupted, Time, VirtualTime, WallTime, fly
+from ontick.records import Flight, Json, RunWriter
+from ontick.tasks import find_task
+from ontick.tasks.base import Environment, Task
+
+Progress: TypeAlias = Callable[[int, int, str], None]
+"""Called with how many of how many are done, and what was done last."""
+
+
+def silent(done: int, total: int, what: str) -> None:
+    """Show no progress."""
+
+
+class ClockName(StrEnum):
+    """Which of the two clocks."""
+
+    WALL = "wall"
+    VIRTUAL = "virtual"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that decides how episodes are flown: what a run's record says was asked."""
+
+    task: str
+    controller: str
+    episodes: int = 10
+    seed: int = 0
+    """Episodes fly the seeds ``seed`` … ``seed + episodes - 1``."""
+    clock: ClockName = ClockName.WALL
+    late: LateRule = LateRule.HOLD
+    latency: str | None = None
+    """Under the virtual clock: what an answer takes; default 0, time frozen."""
+    delay: str | None = None
+    """Added to the controller's own latency, under either clock."""
+    in_flight: int = 1
+    task_module: str | None = None
+
+    def check(self) -> None:
+        """Refuse numbers that mean nothing.
+
+        Raises:
+            OntickError: with the first one found.
+        """
+        if self.episodes < 1:
+            raise OntickError(f"--episodes {self.episodes} flies nothing; give 1 or more")
+        if self.seed < 0:
+            raise OntickError(f"--seed {self.seed} is no seed; give 0 or more")
+        if self.in_flight < 1:
+            raise OntickError(f"--in-flight {self.in_flight} asks nothing; give 1 or more")
+        if self.latency is not None and self.clock is ClockName.WALL:
+            raise OntickError(
+                "--latency is for simulated time; add --clock virtual, or use --delay to slow a real controller down"
+            )
+
+    def as_json(self) -> Json:
+        """Return what the record and ``--json`` say of it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A setup whose task, environment and controller have been found and loaded, so that flying can begin."""
+
+    setup: Setup
+    task: Task
+    env: Environment
+    controller: Controller
+    """Without the setup's delay."""
+    time: Time
+    delay: LatencyModel | None
+
+    def with_time_frozen(self) -> Prepared:
+        """Return the same with no latency and no delay under the virtual clock: ordinary synchronous Gymnasium."""
+        setup = replace(self.setup, clock=ClockName.VIRTUAL, latency="0", delay=None)
+        return replace(self, setup=setup, time=VirtualTime(Constant(0)), delay=None)
+
+
+def prepare(setup: Setup) -> Prepared:
+    """Load everything that ``setup`` names; whatever is wrong with it shows here, before anything is written.
+
+    Raises:
+        OntickError: something it names is unknown, missing or malformed.
+    """
+    setup.check()
+    task = find_task(setup.task, setup.task_module)
+    time = WallTime() if setup.clock is ClockName.WALL else VirtualTime(parse_latency(setup.latency or "0"))
+    delay = None if setup.delay is None else parse_latency(setup.delay)
+    return Prepared(setup, task, task.make(), make_controller(setup.controller, task), time, delay)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was flown and what it comes to."""
+
+    setup: Setup
+    flights: tuple[Flight, ...]
+    summary: Json
+    run: Path
+    interrupted: bool
+
+    def as_json(self) -> Json:
+        """Return the object that ``eval --json`` prints."""
+        setup = self.setup
+        return {
+            "task": setup.task,
+            "controller": setup.controller,
+            "clock": setup.clock,
+            "late": setup.late,
+            "latency": setup.latency,
+            "delay": setup.delay,
+            "in_flight": setup.in_flight,
+            "episodes": [asdict(flight.episode) for flight in self.flights],
+            "summary": self.summary,
+            "run": str(self.run),
+            **({"interrupted": True} if self.interrupted else {}),
+        }
+
+
+def evaluate(prepared: Prepared, run: Path, progress: Progress = silent) -> Evaluation:
+    """Fly every episode of a prepared setup and record it in the folder ``run``.
+
+    Ctrl-C ends it early: what was flown is kept and summarised, and the result says so.
+
+    Raises:
+        OntickError: the folder cannot be written, or the controller failed.
+    """
+    setup, task, controller = prepared.setup, prepared.task, prepared.controller
+    if prepared.delay is not None:
+        controller = Delayed(controller, prepared.delay)
+    writer = RunWriter(run, {"verb": "eval", **setup.as_json()})
+    flights: list[Flight] = []
+    interrupted = False
+    try:
+        for number in range(setup.episodes):
+            flight = fly(
+                task,
+                prepared.env,
+                controller,
+                prepared.time,
+                late=setup.late,
+                seed=setup.seed + number,
+                in_flight=setup.in_flight,
+            )
+            writer.append(flight)
+            flights.append(flight)
+            progress(number + 1, setup.episodes, f"{flight.episode.outcome} after {flight.episode.steps} steps")
+    except Interrupted as stopped:
+        interrupted = True
+        if stopped.flight.ticks:
+            writer.append(stopped.flight)
+            flights.append(stopped.flight)
+    except KeyboardInterrupt:
+        interrupted = True
+    summary = summarise(task, flights)
+    if interrupted:
+        summary["interrupted"] = True
+    writer.finish(summary)
+    return Evaluation(setup, tuple(flights), summary, run, interrupted)

@@ -1,0 +1,64 @@
+"""Which latency does a task allow? Its teacher's latency curve, flown once and remembered."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict, replace
+from importlib import metadata
+from pathlib import Path
+
+import ontick
+from ontick.evaluation.cliff import EPISODES, CurveSetup, Point, fly_points, needs_ms
+from ontick.evaluation.episodes import ClockName, Progress, Setup, silent
+from ontick.tasks import find_task
+from ontick.tasks.base import Task
+
+
+def task_needs_ms(setup: Setup, progress: Progress = silent) -> float | None:
+    """Return the latency that ``setup``'s task allows under its late rule and requests in flight.
+
+    It is flown by the task's teacher, 50 episodes a delay, and remembered in the user's cache folder until the
+    task, the curve's settings or the code changes. None when the task has no teacher, or one that never succeeds.
+    """
+    task = find_task(setup.task, setup.task_module)
+    if not task.has_teacher:
+        return None
+    teacher = replace(
+        setup, controller="teacher", episodes=EPISODES, seed=0, clock=ClockName.VIRTUAL, latency=None, delay=None
+    )
+    curve = CurveSetup(teacher, late_rules=(setup.late,))
+    remembered = cache_folder() / "needs" / f"{_fingerprint(task, curve)}.json"
+    with suppress(OSError, ValueError, KeyError):
+        return json.loads(remembered.read_text())["needs_ms"]
+    points: list[Point] = []
+    for point in fly_points(curve):
+        points.append(point)
+        progress(len(points), len(curve.delays_ms), f"what {task.name} allows")
+    needs = needs_ms(task, points)
+    with suppress(OSError):
+        remembered.parent.mkdir(parents=True, exist_ok=True)
+        partial = remembered.with_suffix(f".{os.getpid()}.partial")
+        partial.write_text(json.dumps({"needs_ms": needs, "task": task.name, "late": setup.late}))
+        partial.replace(remembered)
+    return needs
+
+
+def cache_folder() -> Path:
+    """Return where results that can be made again are remembered (``$XDG_CACHE_HOME/ontick``)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ontick"
+
+
+def _fingerprint(task: Task, curve: CurveSetup) -> str:
+    """Digest everything that a task's need depends on."""
+    digest = hashlib.sha256(json.dumps(asdict(curve), sort_keys=True).encode())
+    digest.update(metadata.version("gymnasium").encode())
+    with suppress(OSError, TypeError):
+        digest.update(inspect.getsource(type(task)).encode())
+    package = Path(ontick.__file__).parent
+    for file in sorted(package.rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:24]

@@ -1,0 +1,53 @@
+"""What do many episodes come to? The ``summary`` of ``eval --json``, computed from the record alone."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from ontick.evaluation.statistics import bootstrap_ci95, percentiles, wilson_ci95
+from ontick.records import INTERRUPTED, Flight, Json
+from ontick.tasks.base import Task
+
+COMMON_MEASURES = ("perfect", "landed", "solved", "timeouts")
+"""Counts that every summary has, null where the task does not know them."""
+
+
+def summarise(task: Task, flights: Sequence[Flight]) -> Json:
+    """Return the statistics of finished episodes; interrupted ones are left out.
+
+    The success rate's interval is Wilson's, the mean reward's a bootstrap; both are null without episodes.
+    """
+    flights = [flight for flight in flights if flight.episode.outcome != INTERRUPTED]
+    episodes = [flight.episode for flight in flights]
+    ticks = [tick for flight in flights for tick in flight.ticks]
+    n = len(episodes)
+    rewards = [episode.reward for episode in episodes]
+    measured = {name: sum(map(counts, episodes)) for name, counts in task.measures.items()}
+    actions = Counter(tick.action for tick in ticks)
+    successes = measured[task.success]
+    return {
+        "n": n,
+        "reward_mean": math.fsum(rewards) / n if n else None,
+        "reward_ci95": list(bootstrap_ci95(rewards)) if n else None,
+        "steps_median": _median([episode.steps for episode in episodes]),
+        **dict.fromkeys(COMMON_MEASURES),
+        **measured,
+        "success": task.success,
+        "success_rate": successes / n if n else None,
+        "success_ci95": list(wilson_ci95(successes, n)) if n else None,
+        "outcomes": dict(Counter(episode.outcome for episode in episodes)),
+        "action_counts": {task.action_name(action): actions[action] for action in sorted(actions)},
+        "fresh_ticks": sum(episode.fresh_ticks for episode in episodes),
+        "late_ticks": sum(episode.late_ticks for episode in episodes),
+        "stale_answers": sum(episode.stale_answers for episode in episodes),
+        "invalid_answers": sum(episode.invalid_answers for episode in episodes),
+        "decision_ms": percentiles([a.latency_ms for tick in ticks for a in tick.answers], 50, 95, 99),
+        "tick_lateness_ms": percentiles([tick.lateness_ms for tick in ticks], 50, 99),
+        "overrun_ticks": sum(episode.overrun_ticks for episode in episodes),
+    }
+
+
+def _median(values: Sequence[int]) -> float | None:
+    return percentiles(values, 50)["p50"]

@@ -1,0 +1,118 @@
+"""Which of policy and latency failed? The same seeds with time frozen and in real time, and a judgement in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from ontick.evaluation.episodes import Evaluation, Progress, Setup, evaluate, prepare, silent
+from ontick.evaluation.needs import task_needs_ms
+from ontick.records import Json, RunWriter
+
+FLIES_RATE = 0.9
+"""The success rate from which a controller counts as flying."""
+
+
+class Verdict(StrEnum):
+    """What a controller is found to be."""
+
+    FLIES = "flies"
+    POLICY = "policy"
+    LATENCY = "latency"
+    BOTH = "both"
+
+
+def judge(frozen: Json, real_time: Json, budget_ms: float) -> Verdict:
+    """Compare two summaries of the same seeds; ``budget_ms`` is the latency that the task allows."""
+    if real_time["success_rate"] >= FLIES_RATE:
+        return Verdict.FLIES
+    if frozen["success_rate"] >= FLIES_RATE:
+        return Verdict.LATENCY
+    p95_ms = real_time["decision_ms"]["p95"]
+    return Verdict.POLICY if p95_ms is None or p95_ms <= budget_ms else Verdict.BOTH
+
+
+def explain(verdict: Verdict, frozen: Json, real_time: Json, budget_ms: float, measured_budget: bool) -> str:
+    """Say in one sentence why ``verdict`` is what it is."""
+    p95_ms = real_time["decision_ms"]["p95"]
+    allows = "the task allows" if measured_budget else "a tick lasts (this task has no teacher to measure more)"
+    if p95_ms is None:
+        pace = "it never answers"
+    elif p95_ms <= budget_ms:
+        pace = f"its answers take {_ms(p95_ms)} at p95, within the {_ms(budget_ms)} that {allows}"
+    else:
+        pace = f"its answers take {_ms(p95_ms)} at p95, over the {_ms(budget_ms)} that {allows}"
+    in_time, at_rest = _share(real_time), _share(frozen)
+    return {
+        Verdict.FLIES: f"It is {in_time} in real time; {pace}.",
+        Verdict.LATENCY: f"It is {at_rest} with time frozen but {in_time} in real time; {pace}: make it faster.",
+        Verdict.POLICY: f"It is only {at_rest} even with time frozen, and {pace}: speed will not help, a better policy will.",
+        Verdict.BOTH: f"It is only {at_rest} even with time frozen, and {pace}: it needs a better policy and more speed.",
+    }[verdict]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict and all that it rests on."""
+
+    verdict: Verdict
+    why: str
+    budget_ms: float | None
+    frozen: Evaluation
+    real_time: Evaluation
+    run: Path
+
+    def as_json(self) -> Json:
+        """Return the object that ``verdict --json`` prints."""
+        setup = self.real_time.setup
+        return {
+            "task": setup.task,
+            "controller": setup.controller,
+            "delay": setup.delay,
+            "late": setup.late,
+            "in_flight": setup.in_flight,
+            "frozen": self.frozen.summary,
+            "real_time": self.real_time.summary,
+            "budget_ms": self.budget_ms,
+            "verdict": self.verdict,
+            "why": self.why,
+            "run": str(self.run),
+        }
+
+
+def reach_verdict(setup: Setup, run: Path, progress: Progress = silent) -> Judgement:
+    """Fly a setup with time frozen and as it says, and judge; recorded in the folder ``run``.
+
+    Time frozen means the virtual clock with no latency and no added delay: ordinary synchronous Gymnasium.
+
+    Raises:
+        OntickError: the setup is wrong, or the folder cannot be written.
+        KeyboardInterrupt: after what was flown has been kept and summarised.
+    """
+    prepared = prepare(setup)
+    writer = RunWriter(run, {"verb": "verdict", **setup.as_json()})
+    budget_ms = task_needs_ms(setup, progress)
+    frozen = _whole(evaluate(prepared.with_time_frozen(), run / "frozen", progress))
+    real_time = _whole(evaluate(prepared, run / "real_time", progress))
+    allowed_ms = prepared.task.tick_ms if budget_ms is None else budget_ms
+    verdict = judge(frozen.summary, real_time.summary, allowed_ms)
+    why = explain(verdict, frozen.summary, real_time.summary, allowed_ms, budget_ms is not None)
+    judgement = Judgement(verdict, why, budget_ms, frozen, real_time, run)
+    writer.finish(judgement.as_json())
+    return judgement
+
+
+def _whole(evaluation: Evaluation) -> Evaluation:
+    """Pass a finished evaluation on; a judgement of half of one would mislead."""
+    if evaluation.interrupted:
+        raise KeyboardInterrupt(f"what was flown is kept and summarised in {evaluation.run}")
+    return evaluation
+
+
+def _share(summary: Json) -> str:
+    return f"{summary['success']} in {summary[summary['success']]} of {summary['n']}"
+
+
+def _ms(milliseconds: float) -> str:
+    return f"{milliseconds:.0f} ms" if milliseconds >= 10 else f"{milliseconds:.1f} ms"

@@ -1,0 +1,283 @@
+"""Requests in flight: on which observation does the controller start, when, and when does its answer arrive?
+
+The controller runs beside the world. When it has a free slot it takes the newest published observation that
+it has not been asked about; its answer arrives ``latency`` later. `Slots` is that rule, in closed form and
+without a clock; `SimulatedRequests` and `ThreadedRequests` apply it in simulated and in real time. Because
+both follow it to the nanosecond, the latencies of a real flight give back the same flight in simulation.
+
+Serial, latency 30 ms, tick 20 ms (``o1`` is the observation made by tick 0's step; docs/timing.md):
+
+    starts   on   arrives   used at tick
+     -20     o0     10        1  (20 ms)
+      10     o1     40        2  (40 ms)
+      40     o3     70        4  (80 ms)
+      70     o4    100        5 (100 ms)
+"""
+
+from __future__ import annotations
+
+import heapq
+import operator
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import NamedTuple, Protocol, TypeAlias
+
+from ontick.clock import NS_PER_MS, NS_PER_S, Clock, Nanoseconds
+from ontick.controllers.base import Controller, Decision, Observation
+from ontick.errors import OntickError
+from ontick.late import newest_of
+from ontick.latency import LatencyStream
+from ontick.records import AnswerRecord, State
+
+
+class Answer(NamedTuple):
+    """A decision that has arrived, or will at a known time."""
+
+    arrived: Nanoseconds
+    observation_tick: int
+    started: Nanoseconds
+    decision: Decision
+
+    @property
+    def action(self) -> int | None:
+        """What was answered; None when nothing usable was."""
+        return self.decision.action
+
+    def record(self) -> AnswerRecord:
+        """Return what the run's record keeps of it."""
+        return AnswerRecord(
+            observation_tick=self.observation_tick,
+            started_ms=self.started / NS_PER_MS,
+            latency_ms=(self.arrived - self.started) / NS_PER_MS,
+            action=self.action,
+            valid=self.decision.valid,
+            text=self.decision.text,
+        )
+
+
+class Start(NamedTuple):
+    """The next request: which observation, and the moment from which its latency counts."""
+
+    observation_tick: int
+    at: Nanoseconds
+
+
+class Slots:
+    """At most ``in_flight`` open requests, each on an observation of its own.
+
+    ``o[k]`` is published at ``(k - 1) * tick``. A slot that comes free exactly then sees it.
+    """
+
+    def __init__(self, in_flight: int, tick: Nanoseconds) -> None:
+        self._tick = tick
+        self._free_since: list[Nanoseconds] = [-tick] * in_flight
+        self._last_taken = -1
+
+    def next(self) -> Start | None:
+        """Return the next request, or None while every slot is busy.
+
+        Its observation may not be published yet. It is the newest at the moment the slot came free, or the
+        first one after that if that one was taken.
+        """
+        if not self._free_since:
+            return None
+        free = self._free_since[0]
+        observation_tick = max(free // self._tick + 1, self._last_taken + 1)
+        return Start(observation_tick, max(free, (observation_tick - 1) * self._tick))
+
+    def take(self, start: Start) -> None:
+        """Occupy the slot that has been free longest."""
+        heapq.heappop(self._free_since)
+        self._last_taken = start.observation_tick
+
+    def release(self, at: Nanoseconds) -> None:
+        """Free a slot at ``at``, which may lie in the future."""
+        heapq.heappush(self._free_since, at)
+
+
+Ask: TypeAlias = Callable[[Observation], Decision]
+"""A controller's ``decide``, held to its contract."""
+
+
+def asking(controller: Controller, actions: int) -> Ask:
+    """Return ``controller.decide`` with illegal answers made invalid and its errors made readable.
+
+    The returned callable raises `OntickError` when the controller raises anything else.
+    """
+
+    def ask(shown: Observation) -> Decision:
+        try:
+            decision = controller.decide(shown)
+            action = decision.action
+            if action is None:
+                return decision
+            action = operator.index(action)  # a NumPy integer becomes a plain one, which JSON can hold
+        except OntickError:
+            raise
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise OntickError(
+                f"the controller failed on the observation of tick {shown.tick} ({what}); "
+                f"mend it, ONTICK_DEBUG=1 shows where"
+            ) from error
+        if 0 <= action < actions:
+            return decision if action is decision.action else decision._replace(action=action)
+        return decision._replace(action=None, valid=False)
+
+    return ask
+
+
+class Requests(AbstractContextManager["Requests"], Protocol):
+    """The controller as the loop sees it. Leaving the context ends the episode's requests."""
+
+    def publish(self, observation_tick: int, state: State) -> None:
+        """Make ``o[observation_tick]`` known. Call it once for each, in order."""
+        ...
+
+    def collect(self, deadline: Nanoseconds) -> list[Answer]:
+        """Return the answers that have arrived by ``deadline`` and were not returned before, in order of arrival."""
+        ...
+
+
+class SimulatedRequests:
+    """Simulated time: the controller answers at once, and its answer arrives when the latencies say."""
+
+    def __init__(self, ask: Ask, slots: Slots, latencies: LatencyStream) -> None:
+        self._ask = ask
+        self._slots = slots
+        self._latencies = latencies
+        self._arriving: list[Answer] = []
+
+    def publish(self, observation_tick: int, state: State) -> None:
+        """Start every request that this observation is for: at most one, and it may start between ticks."""
+        start = self._slots.next()
+        # A slot's release time is known in advance, so the heap is never empty; what starts before the next
+        # publication starts on this observation, since each one is offered before the next is made.
+        while start is not None and start.observation_tick <= observation_tick:
+            self._slots.take(start)
+            shown = Observation(state, observation_tick, _promised(self._arriving, start))
+            began = time.perf_counter_ns()
+            decision = self._ask(shown)
+            measured = time.perf_counter_ns() - began
+            arrived = start.at + self._latencies.next(observation_tick, measured) + decision.delay
+            self._slots.release(arrived)
+            heapq.heappush(self._arriving, Answer(arrived, observation_tick, start.at, decision))
+            start = self._slots.next()
+
+    def collect(self, deadline: Nanoseconds) -> list[Answer]:
+        """Return what has arrived; see `Requests.collect`."""
+        arrived: list[Answer] = []
+        while self._arriving and self._arriving[0].arrived <= deadline:
+            arrived.append(heapq.heappop(self._arriving))
+        return arrived
+
+    def __enter__(self) -> SimulatedRequests:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing runs on."""
+
+
+class ThreadedRequests:
+    """Real time: one thread per slot, so that a slow answer never keeps the world waiting.
+
+    Freeing a slot, reading the clock and choosing the next observation happen under one lock that publishing
+    takes too. So an arrival stamped before a tick is always seen at that tick, and a slot freed after it waits
+    for that tick's observation, as the timeline has it, even when the tick itself runs a little late.
+    """
+
+    def __init__(self, ask: Ask, slots: Slots, clock: Clock, in_flight: int) -> None:
+        self._ask = ask
+        self._slots = slots
+        self._clock = clock
+        self._published: list[State] = []
+        self._arrived: list[Answer] = []
+        self._error: BaseException | None = None
+        self._changed = threading.Condition()
+        self._closing = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"controller-{n}", daemon=True) for n in range(in_flight)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def publish(self, observation_tick: int, state: State) -> None:
+        """Wake whoever waits for this observation."""
+        with self._changed:
+            self._published.append(state)
+            self._changed.notify_all()
+
+    def collect(self, deadline: Nanoseconds) -> list[Answer]:
+        """Return what has arrived; see `Requests.collect`.
+
+        Raises:
+            BaseException: what the controller raised.
+        """
+        with self._changed:
+            if self._error is not None:
+                raise self._error
+            # Arrivals are appended in the order of their stamps; most ticks there is one or none.
+            ready = [answer for answer in self._arrived if answer.arrived <= deadline]
+            self._arrived = self._arrived[len(ready) :]
+            return ready
+
+    def __enter__(self) -> ThreadedRequests:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let open calls finish, since the controller is about to be reset; when interrupted, not for long."""
+        with self._changed:
+            self._closing.set()
+            self._changed.notify_all()
+        patience_s = INTERRUPT_PATIENCE_S if isinstance(error, KeyboardInterrupt) else None
+        for thread in self._threads:
+            thread.join(patience_s)
+
+    def _work(self) -> None:
+        try:
+            while (taken := self._next_request()) is not None:
+                start, shown = taken
+                decision = self._ask(shown)
+                if decision.delay and self._closing.wait(decision.delay / NS_PER_S):
+                    return
+                self._arrive(start, decision)
+        except BaseException as error:
+            self._error = error  # raised again in the loop's thread
+
+    def _next_request(self) -> tuple[Start, Observation] | None:
+        """Wait for an observation to start on; return None when the episode has ended."""
+        with self._changed:
+            while not self._closing.is_set():
+                start = self._slots.next()
+                if start is not None and start.observation_tick < len(self._published):
+                    self._slots.take(start)
+                    state = self._published[start.observation_tick]
+                    return start, Observation(state, start.observation_tick, _promised(self._arrived, start))
+                self._changed.wait()
+        return None
+
+    def _arrive(self, start: Start, decision: Decision) -> None:
+        with self._changed:
+            now = self._clock.now()
+            self._slots.release(now)
+            self._arrived.append(Answer(now, start.observation_tick, start.at, decision))
+            self._changed.notify_all()
+
+
+INTERRUPT_PATIENCE_S = 0.5
+"""How long Ctrl-C waits for a call that is under way."""
+
+
+def _promised(uncollected: list[Answer], start: Start) -> tuple[int, ...]:
+    """Return the action that the world will take up before this request can be answered, if there is one.
+
+    An answer that has arrived by ``start.at`` and is not collected yet will be used at the tick that the new
+    observation is for: everything that arrived earlier was collected before that observation was published.
+    """
+    fresh = newest_of([answer for answer in uncollected if answer.arrived <= start.at], -1)
+    return () if fresh is None or fresh.action is None else (fresh.action,)

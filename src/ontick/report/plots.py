@@ -1,0 +1,76 @@
+"""Plots, from the objects that ``--json`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ontick.errors import OntickError
+from ontick.records import Json
+
+RULE_STYLES = {
+    "hold": {"color": "#0b6e99", "marker": "o", "label": "hold the last action"},
+    "noop": {"color": "#d1495b", "marker": "s", "label": "do nothing meanwhile"},
+}
+INK = "#22303c"
+GRID = "#d9e0e6"
+
+
+def plot_curves(curves: Sequence[Json], path: Path, controllers: Sequence[Json] = ()) -> None:
+    """Draw latency curves side by side and save them to ``path`` (.png or .svg).
+
+    Each verdict in ``controllers`` is marked on its task's axes at its measured p95 decision latency.
+
+    Raises:
+        OntickError: the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.6 * len(curves), 4.0), dpi=150, layout="constrained")
+    axes: Any = figure.subplots(1, len(curves), squeeze=False)[0]
+    for axis, curve in zip(axes, curves, strict=True):
+        _draw_curve(axis, curve, [c for c in controllers if c["task"] == curve["task"]])
+    axes[0].set_ylabel("success, % of episodes", color=INK)
+    try:
+        figure.savefig(path)
+    except OSError as error:
+        raise OntickError(f"cannot write {path} ({error.strerror}); choose another place") from error
+
+
+def _draw_curve(axis: Any, curve: Json, controllers: Sequence[Json]) -> None:
+    for rule, style in RULE_STYLES.items():
+        points = [point for point in curve["points"] if point["late"] == rule]
+        if not points:
+            continue
+        delays = [point["delay_ms"] for point in points]
+        shares = [100 * point[curve["success"]] / point["n"] for point in points]
+        needs = curve["needs_ms"][rule]
+        label = f"{style['label']}: allows {needs:g} ms" if needs is not None else style["label"]
+        axis.plot(delays, shares, color=style["color"], marker=style["marker"], markersize=4, lw=1.8, label=label)
+        if needs is not None:
+            axis.axvline(needs, color=style["color"], lw=0.9, ls=":")
+    longest = max(point["delay_ms"] for point in curve["points"])
+    for row, controller in enumerate(controllers):
+        p95 = controller["real_time"]["decision_ms"]["p95"]
+        if p95 is None:
+            continue
+        name = controller["controller"] + (" + delay" if controller.get("delay") else "")
+        beyond = p95 > longest
+        axis.annotate(
+            f"{name}, {p95:.0f} ms{' →' if beyond else ''}",
+            xy=(min(p95, longest), 0),
+            xytext=(min(p95, longest), 22 + 13 * row),
+            fontsize=8,
+            color=INK,
+            ha="right" if beyond or p95 > longest / 2 else "left",
+            arrowprops={"arrowstyle": "-|>", "color": INK, "lw": 0.8},
+        )
+    axis.set_title(f"{curve['task']}: {curve['controller']}, answers delayed", color=INK, fontsize=11, loc="left")
+    axis.set_xlabel("delay of every answer, ms", color=INK)
+    axis.set_ylim(-4, 104)
+    axis.grid(color=GRID, lw=0.6)
+    axis.tick_params(colors=INK, labelsize=9)
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)
+    axis.legend(frameon=False, fontsize=8, loc="upper right", labelcolor=INK)

@@ -1,0 +1,98 @@
+"""Tables for a terminal, from the objects that ``--json`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from ontick.records import Json
+
+_VERDICT_STYLE = {"flies": "green", "policy": "yellow", "latency": "cyan", "both": "red"}
+
+
+def evaluation_table(evaluation: Json) -> Table:
+    """Return what ``eval`` found: one row a fact."""
+    summary = evaluation["summary"]
+    table = Table(title=f"{evaluation['task']} flown by {evaluation['controller']}", title_justify="left")
+    table.add_column("measure")
+    table.add_column("value", justify="right")
+    table.add_column("95 % interval", justify="right")
+    if summary["n"]:
+        low, high = summary["success_ci95"]
+        table.add_row(summary["success"], count(summary, summary["success"]), f"{low:.0%} to {high:.0%}")
+        others = [name for name in ("solved", "timeouts") if summary[name] is not None]
+        for name in others:
+            table.add_row(name, count(summary, name))
+        low, high = summary["reward_ci95"]
+        table.add_row("mean reward", f"{summary['reward_mean']:.1f}", f"{low:.1f} to {high:.1f}")
+        table.add_row("median steps", f"{summary['steps_median']:.0f}")
+    total = summary["fresh_ticks"] + summary["late_ticks"]
+    table.add_row("ticks with a fresh action", f"{summary['fresh_ticks']} of {total}")
+    table.add_row("stale, invalid answers", f"{summary['stale_answers']}, {summary['invalid_answers']}")
+    table.add_row("decision p50, p95, p99", milliseconds(summary["decision_ms"], "p50", "p95", "p99"))
+    table.add_row("tick lateness p50, p99", milliseconds(summary["tick_lateness_ms"], "p50", "p99"))
+    if summary["overrun_ticks"]:
+        table.add_row("ticks overrun (the machine stalled)", str(summary["overrun_ticks"]))
+    for name, times in summary["action_counts"].items():
+        table.add_row(f"action: {name}", str(times))
+    return table
+
+
+def verdict_table(verdicts: Sequence[Json]) -> Table:
+    """Return one row a verdict."""
+    table = Table(title="Can it fly?", title_justify="left")
+    for heading in ("task", "controller", "time frozen", "real time", "reward", "decision p95", "allowed", "verdict"):
+        table.add_column(heading, justify="left" if heading in {"task", "controller", "verdict"} else "right")
+    for verdict in verdicts:
+        frozen, real = verdict["frozen"], verdict["real_time"]
+        allowed = verdict["budget_ms"]
+        style = _VERDICT_STYLE[verdict["verdict"]]
+        table.add_row(
+            verdict["task"],
+            controller_name(verdict),
+            count(frozen, frozen["success"]),
+            f"{count(real, real['success'])} {real['success']}",
+            f"{real['reward_mean']:.0f}",
+            milliseconds(real["decision_ms"], "p95"),
+            "unknown" if allowed is None else f"{allowed:g} ms",
+            f"[{style}]{verdict['verdict']}[/{style}]",
+        )
+    return table
+
+
+def curve_table(curve: Json) -> Table:
+    """Return one row a delay, one column a late rule."""
+    rules = list(curve["needs_ms"])
+    table = Table(title=f"{curve['task']} flown by {curve['controller']}, answers delayed", title_justify="left")
+    table.add_column("delay", justify="right")
+    for rule in rules:
+        table.add_column(f"{rule}: {curve['success']}", justify="right")
+        table.add_column("mean reward", justify="right")
+    by_delay: dict[float, dict[str, Json]] = {}
+    for point in curve["points"]:
+        by_delay.setdefault(point["delay_ms"], {})[point["late"]] = point
+    for delay, points in by_delay.items():
+        cells = [f"{delay:g} ms"]
+        for rule in rules:
+            point = points[rule]
+            cells += [count(point, curve["success"]), f"{point['score_mean']:.1f}"]
+        table.add_row(*cells)
+    return table
+
+
+def controller_name(verdict: Json) -> str:
+    """Name a controller together with the delay put on it."""
+    return verdict["controller"] + (f" + {verdict['delay']} ms" if verdict.get("delay") else "")
+
+
+def count(summary: Json, measure: str) -> str:
+    """Write "7/10"."""
+    return f"{summary[measure]}/{summary['n']}"
+
+
+def milliseconds(times: Json, *names: str) -> str:
+    """Write percentiles as "1.2, 3.4 ms"; a dash when there are none."""
+    if times[names[0]] is None:
+        return "-"
+    return ", ".join(f"{times[name]:.1f}" if times[name] >= 1 else f"{times[name]:.2f}" for name in names) + " ms"

@@ -1,0 +1,143 @@
+"""What is a task? An environment, the rate of its world, and what counts as doing well in it.
+
+Any Gymnasium environment with discrete actions becomes a task by subclassing `Task` outside this package
+(docs/add-a-task.md). Controllers choose among ``actions``; the no-op may lie beyond them.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
+
+from ontick.errors import OntickError
+from ontick.records import Episode, State
+
+if TYPE_CHECKING:
+    import gymnasium as gym
+
+Environment: TypeAlias = "gym.Env[Any, Any]"
+
+
+class Feature(NamedTuple):
+    """One entry of the observation vector."""
+
+    name: str
+    unit: str
+    decimals: int
+    """How many decimals are worth saying."""
+
+
+class Ending(NamedTuple):
+    """How an episode ended, all that its outcome is judged by."""
+
+    steps: int
+    reward: float
+    """Total, as Gymnasium gives it."""
+    final_observation: State
+    truncated: bool
+    """The environment's time limit was reached."""
+
+
+class Task(ABC):
+    """A Gymnasium environment with discrete actions, as a world that ticks and never waits."""
+
+    name: ClassVar[str]
+    """How the command line calls it."""
+    env_id: ClassVar[str]
+    """What ``gymnasium.make`` calls it."""
+    tick_s: ClassVar[float]
+    """The environment's own physics step, in seconds."""
+    actions: ClassVar[tuple[str, ...]]
+    """What a controller chooses from: names of the actions 0, 1, …"""
+    noop: ClassVar[int]
+    """The action that means "do nothing"."""
+    noop_name: ClassVar[str]
+    initial_action: ClassVar[int]
+    """What the hold rule applies before the controller's first answer."""
+    features: ClassVar[tuple[Feature, ...]]
+    """One per entry of the observation vector, in its order."""
+    instruction: ClassVar[str]
+    """What a language model is told: the situation and the goal, in a sentence or two."""
+    success: ClassVar[str]
+    """Which of `measures` the verdict counts."""
+
+    @property
+    @abstractmethod
+    def measures(self) -> Mapping[str, Callable[[Episode], bool]]:
+        """What is counted over episodes, by the name that reports use."""
+
+    @abstractmethod
+    def outcome(self, ending: Ending) -> str:
+        """Name how an episode ended, in a word."""
+
+    def teacher(self, env: Environment, observation: State) -> int:
+        """Return a good action for ``observation``; ``env`` is there for its constants, never for its state.
+
+        Raises:
+            OntickError: this task has no teacher.
+        """
+        raise OntickError(f"task {self.name!r} has no teacher; give it one by overriding Task.teacher")
+
+    @property
+    def has_teacher(self) -> bool:
+        """Whether this task overrides `teacher`."""
+        return type(self).teacher is not Task.teacher
+
+    def make(self) -> Environment:
+        """Return a new environment whose observations are vectors and whose ``step`` takes the no-op too."""
+        import gymnasium as gym
+
+        env: Environment = gym.make(self.env_id, disable_env_checker=True)
+        if not isinstance(env.action_space, gym.spaces.Discrete):
+            raise OntickError(f"{self.env_id} has no discrete actions; Ontick flies discrete actions only")
+        if not isinstance(env.observation_space, gym.spaces.Box) or len(env.observation_space.shape) != 1:
+            return gym.wrappers.FlattenObservation(env)
+        return env
+
+    def action_name(self, action: int) -> str:
+        """Return the name of an action or of the no-op."""
+        return self.actions[action] if 0 <= action < len(self.actions) else self.noop_name
+
+    def succeeded(self, episode: Episode) -> bool:
+        """Say whether an episode counts as a success."""
+        return self.measures[self.success](episode)
+
+    @property
+    def tick_ms(self) -> float:
+        """The tick in milliseconds."""
+        return self.tick_s * 1e3
+
+    def check(self) -> None:
+        """Refuse a task that contradicts itself.
+
+        Raises:
+            OntickError: with the first contradiction found.
+        """
+        missing = [name for name in _REQUIRED if not hasattr(type(self), name)]
+        if missing:
+            raise OntickError(f"task {type(self).__name__} does not say its {', '.join(missing)}; add them to the class")
+        problems = (
+            (not (math.isfinite(self.tick_s) and self.tick_s > 0), "tick_s must be a positive number of seconds"),
+            (len(self.actions) < 2, "actions must name at least two actions"),
+            (not 0 <= self.initial_action < len(self.actions), "initial_action must be one of the actions"),
+            (self.success not in self.measures, f"success must be one of its measures {sorted(self.measures)}"),
+        )
+        for wrong, why in problems:
+            if wrong:
+                raise OntickError(f"task {self.name!r}: {why}")
+
+
+_REQUIRED = (
+    "name",
+    "env_id",
+    "tick_s",
+    "actions",
+    "noop",
+    "noop_name",
+    "initial_action",
+    "features",
+    "instruction",
+    "success",
+)
