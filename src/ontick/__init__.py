@@ -1,4 +1,4 @@
-"""Ontick: can this language model control this environment in real time, and if not, which failed, policy or latency?"""
+"""Can this language model control this environment in real time? If not: was it the policy or the latency?"""
 
 from importlib.metadata import version
 

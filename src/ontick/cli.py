@@ -34,7 +34,8 @@ Controller = Annotated[
     str, arg(metavar="CONTROLLER", help="teacher, none, random, smollm2, gguf:PATH or python:FILE.py:NAME")
 ]
 Milliseconds = Annotated[
-    str | None, arg(metavar="MODEL", help="0, 40 (ms), lognormal:150,0.25 (median ms, sigma), trace:FILE or measured")
+    str | None,
+    arg(metavar="MODEL", help="0, 40 (ms), lognormal:150,0.25 (median ms, sigma), trace:FILE or measured"),
 ]
 
 
@@ -222,7 +223,11 @@ def _parse(arguments: Sequence[str]) -> Demo | Eval | Verdict | Cliff:
     try:
         with redirect_stderr(box):
             return parse(
-                Command, args=arguments, prog="ontick", description=DESCRIPTION, config=(FlagCreatePairsOff, EnumChoicesFromValues)
+                Command,
+                args=arguments,
+                prog="ontick",
+                description=DESCRIPTION,
+                config=(FlagCreatePairsOff, EnumChoicesFromValues),
             )
     except SystemExit as exit_:
         if exit_.code in (None, 0):

@@ -10,7 +10,7 @@ import contextlib
 import gc
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Protocol, TypeAlias
 
 Nanoseconds: TypeAlias = int
@@ -73,7 +73,7 @@ class WallClock:
         return time.perf_counter_ns() - self._zero
 
     def sleep_until(self, deadline: Nanoseconds) -> None:
-        """Sleep to ``SPIN_NS`` before the deadline, then poll; ``sleep(0)`` lets other threads have the interpreter."""
+        """Sleep to ``SPIN_NS`` before the deadline, then poll; ``sleep(0)`` lets other threads run meanwhile."""
         remaining = deadline - self.now()
         if remaining > SPIN_NS:
             time.sleep((remaining - SPIN_NS) / NS_PER_S)
@@ -82,7 +82,7 @@ class WallClock:
 
 
 @contextlib.contextmanager
-def punctual() -> Iterator[None]:
+def punctual() -> Generator[None]:
     """Keep the interpreter's own pauses away from the ticks: no garbage collection, quick thread switches."""
     interval, collecting = sys.getswitchinterval(), gc.isenabled()
     gc.collect()

@@ -145,9 +145,10 @@ def _steps(
         lateness = clock.now() - due
         arrived = requests.collect(due)
         fresh = newest_of(arrived, newest_used) if arrived else None
-        if fresh is not None:
-            newest_used, held_action = fresh.observation_tick, fresh.action
-        action, source = apply_rule(late, None if fresh is None else fresh.action, held_action, task.noop)
+        fresh_action = None if fresh is None else fresh.action
+        if fresh is not None and fresh_action is not None:
+            newest_used, held_action = fresh.observation_tick, fresh_action
+        action, source = apply_rule(late, fresh_action, held_action, task.noop)
         next_state, reward, terminated, truncated, _ = env.step(action)
         ended = terminated or truncated
         if not ended:

@@ -10,16 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ontick.models.base import Message
-from ontick.records import State
-from ontick.tasks.base import Task
+from ontick.tasks.base import Feature, Task
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A task as a conversation: the instruction, then the state in whole numbers.
+    """A task as a conversation: the instruction, then the state as whole numbers.
 
-    The instruction is the same at every decision, so a model reads it once; the state is kept short, because
-    its tokens are what a decision costs.
+    The instruction is the same at every decision, so a model reads it once; it names the numbers, so that the
+    state itself, whose tokens are what a decision costs, can do without names.
     """
 
     task: Task
@@ -34,10 +33,15 @@ class Prompt:
         return [Message("system", self._instruction()), Message("user", self.describe(state))]
 
     def describe(self, state: Iterable[float]) -> str:
-        """Put a state into words: each feature in units of its last decimal worth saying, so 0.12 m/s is ``v 12``."""
+        """Put a state into words: each feature as a whole number of its last decimal, so 0.12 m/s is ``12``."""
         values = zip(self.task.features, state, strict=True)
-        return " ".join(f"{feature.name} {round(value * 10**feature.decimals)}" for feature, value in values)
+        return " ".join(str(round(value * 10**feature.decimals)) for feature, value in values)
 
     def _instruction(self) -> str:
-        named = ", ".join(f"{word} = {name}" for word, name in zip(self.choices, self.task.actions, strict=True))
-        return f"{self.task.instruction} Numbers are hundredths. Answer with one digit: {named}."
+        numbers = ", ".join(_scaled(feature) for feature in self.task.features)
+        actions = ", ".join(f"{word} = {name}" for word, name in zip(self.choices, self.task.actions, strict=True))
+        return f"{self.task.instruction} You are given {numbers}. Answer with one digit: {actions}."
+
+
+def _scaled(feature: Feature) -> str:
+    return f"{feature.name} x {10**feature.decimals}" if feature.decimals else feature.name

@@ -117,7 +117,7 @@ def episode_from_json(fields: Mapping[str, Any]) -> Episode:
 
 
 class RunWriter:
-    """Appends to a run's folder. Use as a context manager around the flying.
+    """Makes a run's folder and appends to it.
 
     Raises:
         OntickError: the folder cannot be made or written to.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from ontick.clock import Nanoseconds
 from ontick.records import State
@@ -32,6 +32,7 @@ class Decision(NamedTuple):
     """What a model said, raw."""
 
 
+@runtime_checkable
 class Controller(Protocol):
     """A policy that takes its time. ``decide`` may be called from another thread, one call per request in flight."""
 

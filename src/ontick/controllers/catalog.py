@@ -58,6 +58,6 @@ def _checked(word: str, factory: object, task: Task) -> Controller:
     except Exception as error:
         what = f"{type(error).__name__}: {error}".splitlines()[0]
         raise OntickError(f"{word} could not be made ({what}); it is called with the task alone") from error
-    if not (callable(getattr(made, "reset", None)) and callable(getattr(made, "decide", None))):
+    if not isinstance(made, Controller):
         raise OntickError(f"{word} has no reset and decide; see docs/add-a-controller.md")
     return made

@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -24,7 +24,6 @@ from ontick.late import LateRule
 from ontick.latency import Constant
 from ontick.loop import fly
 from ontick.records import Episode, Flight, Json, RunWriter, usable_cores
-from ontick.tasks import find_task
 from ontick.tasks.base import Task
 
 DELAYS_MS = tuple(range(0, 301, 20))
@@ -74,9 +73,7 @@ def fly_curve(setup: CurveSetup, run: Path, progress: Progress = silent) -> Json
     task = _prepared(setup.base).task  # whatever is wrong with the setup shows before anything is written
     asked = setup.base.as_json()
     del asked["late"]
-    writer = RunWriter(
-        run, {"verb": "cliff", **asked, "late_rules": setup.late_rules, "delays_ms": setup.delays_ms}
-    )
+    writer = RunWriter(run, {"verb": "cliff", **asked, "late_rules": setup.late_rules, "delays_ms": setup.delays_ms})
     points: list[Point] = []
     total = len(setup.late_rules) * len(setup.delays_ms)
     try:
@@ -119,7 +116,7 @@ def needs_ms(task: Task, points: Sequence[Point]) -> float | None:
 
 
 def fly_points(setup: CurveSetup) -> Iterator[Point]:
-    """Yield every point as it has been flown, in as many processes as there are cores; the results do not depend on how many."""
+    """Yield every point once it is flown; there is a process a core, and the results do not depend on how many."""
     # Small delays fly longest, so they go first.
     wanted = [(setup.base, late, delay) for delay in sorted(setup.delays_ms) for late in setup.late_rules]
     processes = min(usable_cores(), len(wanted))
@@ -170,7 +167,7 @@ def _describe_point(task: Task, point: Point) -> Json:
 
 
 @contextmanager
-def _ctrl_c_ignored() -> Iterator[None]:
+def _ctrl_c_ignored() -> Generator[None]:
     """Leave Ctrl-C to this process alone: what is started meanwhile ignores it, and is ended with the pool."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ontick.evaluation.cliff import CurveSetup, fly_curve
+from ontick.evaluation.cliff import EPISODES, CurveSetup, fly_curve
 from ontick.evaluation.episodes import ClockName, Progress, Setup, silent
 from ontick.evaluation.verdict import reach_verdict
 from ontick.records import Json, RunWriter
@@ -23,8 +23,6 @@ CONTROLLERS: tuple[tuple[str, str | None], ...] = (
     ("teacher", SLOW_API),
     ("smollm2", None),
 )
-
-CURVE_EPISODES = 20
 
 
 @dataclass(frozen=True)
@@ -71,5 +69,5 @@ def tell(
 
 
 def _curve(task: str, run: Path, progress: Progress) -> Json:
-    base = Setup(task, "teacher", episodes=CURVE_EPISODES, clock=ClockName.VIRTUAL)
+    base = Setup(task, "teacher", episodes=EPISODES, clock=ClockName.VIRTUAL)
     return fly_curve(CurveSetup(base), run / f"{task}-curve", progress)

@@ -28,7 +28,13 @@ def task_needs_ms(setup: Setup, progress: Progress = silent) -> float | None:
     if not task.has_teacher:
         return None
     teacher = replace(
-        setup, controller="teacher", episodes=EPISODES, seed=0, clock=ClockName.VIRTUAL, latency=None, delay=None
+        setup,
+        controller="teacher",
+        episodes=EPISODES,
+        seed=0,
+        clock=ClockName.VIRTUAL,
+        latency=None,
+        delay=None,
     )
     curve = CurveSetup(teacher, late_rules=(setup.late,))
     remembered = cache_folder() / "needs" / f"{_fingerprint(task, curve)}.json"

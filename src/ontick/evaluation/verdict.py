@@ -43,13 +43,15 @@ def explain(verdict: Verdict, frozen: Json, real_time: Json, budget_ms: float, m
         pace = f"its answers take {_ms(p95_ms)} at p95, within the {_ms(budget_ms)} that {allows}"
     else:
         pace = f"its answers take {_ms(p95_ms)} at p95, over the {_ms(budget_ms)} that {allows}"
-    in_time, at_rest = _share(real_time), _share(frozen)
+    success = real_time["success"]
+    in_time = f"{real_time[success]} of {real_time['n']} episodes in real time"
+    at_rest = f"{frozen[success]} of {frozen['n']} with time frozen"
     return {
-        Verdict.FLIES: f"It is {in_time} in real time; {pace}.",
-        Verdict.LATENCY: f"It is {at_rest} with time frozen but {in_time} in real time; {pace}: make it faster.",
-        Verdict.POLICY: f"It is only {at_rest} even with time frozen, and {pace}: speed will not help, a better policy will.",
-        Verdict.BOTH: f"It is only {at_rest} even with time frozen, and {pace}: it needs a better policy and more speed.",
-    }[verdict]
+        Verdict.FLIES: f"{success} in {in_time}: {pace}.",
+        Verdict.LATENCY: f"{success} in {at_rest} but in {in_time}: {pace}; make it faster.",
+        Verdict.POLICY: f"{success} in only {at_rest}, and {pace}: speed will not help, a better policy will.",
+        Verdict.BOTH: f"{success} in only {at_rest}, and {pace}: it needs a better policy and more speed.",
+    }[verdict].capitalize()
 
 
 @dataclass(frozen=True)
@@ -108,10 +110,6 @@ def _whole(evaluation: Evaluation) -> Evaluation:
     if evaluation.interrupted:
         raise KeyboardInterrupt(f"what was flown is kept and summarised in {evaluation.run}")
     return evaluation
-
-
-def _share(summary: Json) -> str:
-    return f"{summary['success']} in {summary[summary['success']]} of {summary['n']}"
 
 
 def _ms(milliseconds: float) -> str:

@@ -6,6 +6,7 @@ Messages are the chat roles that every template knows: system, user, assistant.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 
@@ -16,7 +17,8 @@ class Message(NamedTuple):
     content: str
 
 
-class Choice(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Choice:
     """Which of the offered answers a model prefers."""
 
     index: int

@@ -111,7 +111,7 @@ class LlamaCpp:
                 told = self.tokenize(text + choice)
                 if told[: len(prompt)] != prompt or len(told) != len(prompt) + 1:
                     raise OntickError(
-                        f"{self.name} does not say {choice!r} in one token here; use another model or other action words"
+                        f"{self.name} does not say {choice!r} in one token here; use another model or other words"
                     )
                 resolved.append(told[-1])
             if len(set(resolved)) != len(resolved):
@@ -209,4 +209,8 @@ class _Quiet:
             self.last_error = line
 
 
-_SILENCE = llama_cpp.llama_log_callback(lambda level, text, user_data: None)
+def _say_nothing(level: int, text: bytes, user_data: object) -> None:
+    """Drop a log line."""
+
+
+_SILENCE = llama_cpp.llama_log_callback(_say_nothing)

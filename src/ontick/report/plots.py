@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ RULE_STYLES = {
 }
 INK = "#22303c"
 GRID = "#d9e0e6"
+MARK = "#6b7885"
 
 
 def plot_curves(curves: Sequence[Json], path: Path, controllers: Sequence[Json] = ()) -> None:
@@ -27,7 +29,7 @@ def plot_curves(curves: Sequence[Json], path: Path, controllers: Sequence[Json] 
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.6 * len(curves), 4.0), dpi=150, layout="constrained")
+    figure: Any = Figure(figsize=(5.6 * len(curves), 4.0), dpi=150, layout="constrained")
     axes: Any = figure.subplots(1, len(curves), squeeze=False)[0]
     for axis, curve in zip(axes, curves, strict=True):
         _draw_curve(axis, curve, [c for c in controllers if c["task"] == curve["task"]])
@@ -50,22 +52,7 @@ def _draw_curve(axis: Any, curve: Json, controllers: Sequence[Json]) -> None:
         axis.plot(delays, shares, color=style["color"], marker=style["marker"], markersize=4, lw=1.8, label=label)
         if needs is not None:
             axis.axvline(needs, color=style["color"], lw=0.9, ls=":")
-    longest = max(point["delay_ms"] for point in curve["points"])
-    for row, controller in enumerate(controllers):
-        p95 = controller["real_time"]["decision_ms"]["p95"]
-        if p95 is None:
-            continue
-        name = controller["controller"] + (" + delay" if controller.get("delay") else "")
-        beyond = p95 > longest
-        axis.annotate(
-            f"{name}, {p95:.0f} ms{' →' if beyond else ''}",
-            xy=(min(p95, longest), 0),
-            xytext=(min(p95, longest), 22 + 13 * row),
-            fontsize=8,
-            color=INK,
-            ha="right" if beyond or p95 > longest / 2 else "left",
-            arrowprops={"arrowstyle": "-|>", "color": INK, "lw": 0.8},
-        )
+    _mark_controllers(axis, curve, controllers)
     axis.set_title(f"{curve['task']}: {curve['controller']}, answers delayed", color=INK, fontsize=11, loc="left")
     axis.set_xlabel("delay of every answer, ms", color=INK)
     axis.set_ylim(-4, 104)
@@ -73,4 +60,27 @@ def _draw_curve(axis: Any, curve: Json, controllers: Sequence[Json]) -> None:
     axis.tick_params(colors=INK, labelsize=9)
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
-    axis.legend(frameon=False, fontsize=8, loc="upper right", labelcolor=INK)
+    axis.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, labelcolor=INK)
+
+
+def _mark_controllers(axis: Any, curve: Json, controllers: Sequence[Json]) -> None:
+    """Draw an upright line at each p95 decision latency of more than a tick, its name beside it."""
+    longest = max(point["delay_ms"] for point in curve["points"])
+    slow = [c for c in controllers if (c["real_time"]["decision_ms"]["p95"] or 0) > curve["tick_ms"]]
+    for controller, side in zip(slow, itertools.cycle(("right", "left")), strict=False):
+        p95 = controller["real_time"]["decision_ms"]["p95"]
+        name = controller["controller"] + (" behind a slow API" if controller.get("delay") else "")
+        reached = min(p95, longest)
+        axis.axvline(reached, color=MARK, lw=1.0)
+        axis.annotate(
+            f"{name}: {'beyond, ' if p95 > longest else ''}{p95:.0f} ms",
+            xy=(reached, 40),
+            xytext=(-3 if side == "right" else 3, 0),
+            textcoords="offset points",
+            rotation=90,
+            ha=side,
+            va="center",
+            fontsize=8,
+            color=MARK,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.85},
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from ontick.records import Json
@@ -14,7 +15,11 @@ _VERDICT_STYLE = {"flies": "green", "policy": "yellow", "latency": "cyan", "both
 def evaluation_table(evaluation: Json) -> Table:
     """Return what ``eval`` found: one row a fact."""
     summary = evaluation["summary"]
-    table = Table(title=f"{evaluation['task']} flown by {evaluation['controller']}", title_justify="left")
+    table = Table(
+        box=SIMPLE_HEAD,
+        title=f"{evaluation['task']} flown by {evaluation['controller']}",
+        title_justify="left",
+    )
     table.add_column("measure")
     table.add_column("value", justify="right")
     table.add_column("95 % interval", justify="right")
@@ -41,9 +46,10 @@ def evaluation_table(evaluation: Json) -> Table:
 
 def verdict_table(verdicts: Sequence[Json]) -> Table:
     """Return one row a verdict."""
-    table = Table(title="Can it fly?", title_justify="left")
-    for heading in ("task", "controller", "time frozen", "real time", "reward", "decision p95", "allowed", "verdict"):
-        table.add_column(heading, justify="left" if heading in {"task", "controller", "verdict"} else "right")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for heading in ("task", "controller", "frozen", "real time", "reward", "p95", "allows", "verdict"):
+        words = heading in {"task", "controller", "verdict"}
+        table.add_column(heading, justify="left" if words else "right", no_wrap=heading != "controller")
     for verdict in verdicts:
         frozen, real = verdict["frozen"], verdict["real_time"]
         allowed = verdict["budget_ms"]
@@ -52,10 +58,10 @@ def verdict_table(verdicts: Sequence[Json]) -> Table:
             verdict["task"],
             controller_name(verdict),
             count(frozen, frozen["success"]),
-            f"{count(real, real['success'])} {real['success']}",
+            count(real, real["success"]),
             f"{real['reward_mean']:.0f}",
             milliseconds(real["decision_ms"], "p95"),
-            "unknown" if allowed is None else f"{allowed:g} ms",
+            "?" if allowed is None else f"{allowed:g} ms",
             f"[{style}]{verdict['verdict']}[/{style}]",
         )
     return table
@@ -64,7 +70,11 @@ def verdict_table(verdicts: Sequence[Json]) -> Table:
 def curve_table(curve: Json) -> Table:
     """Return one row a delay, one column a late rule."""
     rules = list(curve["needs_ms"])
-    table = Table(title=f"{curve['task']} flown by {curve['controller']}, answers delayed", title_justify="left")
+    table = Table(
+        box=SIMPLE_HEAD,
+        title=f"{curve['task']} flown by {curve['controller']}, answers delayed",
+        title_justify="left",
+    )
     table.add_column("delay", justify="right")
     for rule in rules:
         table.add_column(f"{rule}: {curve['success']}", justify="right")
@@ -95,4 +105,8 @@ def milliseconds(times: Json, *names: str) -> str:
     """Write percentiles as "1.2, 3.4 ms"; a dash when there are none."""
     if times[names[0]] is None:
         return "-"
-    return ", ".join(f"{times[name]:.1f}" if times[name] >= 1 else f"{times[name]:.2f}" for name in names) + " ms"
+    return ", ".join(f"{times[name]:.{_decimals(times[name])}f}" for name in names) + " ms"
+
+
+def _decimals(value_ms: float) -> int:
+    return 0 if value_ms >= 100 else 1 if value_ms >= 1 else 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -16,7 +16,7 @@ stderr = Console(stderr=True)
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Report]:
+def progress_bar(what: str) -> Generator[Report]:
     """Show a bar with the time left on stderr while open; nothing where stderr is no terminal."""
     columns = (
         TextColumn("{task.description}"),
@@ -43,7 +43,8 @@ def say_error(message: str) -> None:
 def without_box(boxed: str) -> str:
     """Turn the box that tyro draws around a usage error into a line that says what to run."""
     lines = [re.sub(r"[╭╮╰╯│─┌┐└┘|]+", " ", line) for line in boxed.splitlines()]
-    said, rule_seen = [], False
+    said: list[str] = []
+    rule_seen = False
     for drawn, line in zip(boxed.splitlines()[1:], lines[1:], strict=False):
         rule_seen = rule_seen or "───" in drawn
         if not rule_seen:

@@ -92,7 +92,8 @@ class Task(ABC):
         env: Environment = gym.make(self.env_id, disable_env_checker=True)
         if not isinstance(env.action_space, gym.spaces.Discrete):
             raise OntickError(f"{self.env_id} has no discrete actions; Ontick flies discrete actions only")
-        if not isinstance(env.observation_space, gym.spaces.Box) or len(env.observation_space.shape) != 1:
+        space: Any = env.observation_space
+        if not isinstance(space, gym.spaces.Box) or len(space.shape) != 1:
             return gym.wrappers.FlattenObservation(env)
         return env
 
@@ -117,12 +118,20 @@ class Task(ABC):
         """
         missing = [name for name in _REQUIRED if not hasattr(type(self), name)]
         if missing:
-            raise OntickError(f"task {type(self).__name__} does not say its {', '.join(missing)}; add them to the class")
+            raise OntickError(
+                f"task {type(self).__name__} does not say its {', '.join(missing)}; add them to the class"
+            )
         problems = (
-            (not (math.isfinite(self.tick_s) and self.tick_s > 0), "tick_s must be a positive number of seconds"),
+            (
+                not (math.isfinite(self.tick_s) and self.tick_s > 0),
+                "tick_s must be a positive number of seconds",
+            ),
             (len(self.actions) < 2, "actions must name at least two actions"),
             (not 0 <= self.initial_action < len(self.actions), "initial_action must be one of the actions"),
-            (self.success not in self.measures, f"success must be one of its measures {sorted(self.measures)}"),
+            (
+                self.success not in self.measures,
+                f"success must be one of its measures {sorted(self.measures)}",
+            ),
         )
         for wrong, why in problems:
             if wrong:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from gymnasium.envs.box2d.lunar_lander import heuristic
+from gymnasium.envs.box2d import lunar_lander
 
 from ontick.records import Episode, State
 from ontick.tasks.base import Ending, Environment, Feature, Task
+
+_gymnasium: Any = lunar_lander
+"""Gymnasium leaves its heuristic untyped."""
 
 TIME_LIMIT_STEPS = 1000
 SOLVED_REWARD = 200.0
@@ -43,13 +46,12 @@ class LunarLander(Task):
         Feature("vy", "", 2),
         Feature("angle", "rad", 2),
         Feature("spin", "", 2),
-        Feature("left_leg", "", 0),
-        Feature("right_leg", "", 0),
+        Feature("left leg", "", 0),
+        Feature("right leg", "", 0),
     )
     instruction: ClassVar = (
-        "You land a spacecraft at x=0, y=0, upright and slowly. "
-        "0 does nothing, 1 fires the left engine (turns right), 2 fires the main engine (slows the fall), "
-        "3 fires the right engine (turns left)."
+        "You land a spacecraft at x = 0, y = 0, upright and slowly. The main engine slows the fall, "
+        "the left engine turns it to the right, the right engine to the left."
     )
     success: ClassVar = "landed"
 
@@ -68,4 +70,4 @@ class LunarLander(Task):
 
     def teacher(self, env: Environment, observation: State) -> int:
         """Ask Gymnasium's own heuristic."""
-        return int(heuristic(env, observation))
+        return int(_gymnasium.heuristic(env, observation))
