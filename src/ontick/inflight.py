@@ -130,6 +130,37 @@ def asking(controller: Controller, actions: int) -> Ask:
     return ask
 
 
+class Mailbox:
+    """Answers on their way or waiting to be collected, in the order of their arrival."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Answer] = []
+        self._newest_used = -1
+
+    def put(self, answer: Answer) -> None:
+        """Add an answer; its arrival may lie in the future."""
+        heapq.heappush(self._waiting, answer)
+
+    def collect(self, deadline: Nanoseconds) -> list[Answer]:
+        """Take out what has arrived by ``deadline``."""
+        arrived: list[Answer] = []
+        while self._waiting and self._waiting[0].arrived <= deadline:
+            arrived.append(heapq.heappop(self._waiting))
+        fresh = newest_of(arrived, self._newest_used) if arrived else None
+        if fresh is not None:
+            self._newest_used = fresh.observation_tick
+        return arrived
+
+    def promised(self, start: Start) -> tuple[int, ...]:
+        """Return the action that the observation's own tick will take unless a newer answer is there by then.
+
+        An answer that has arrived by ``start.at`` and is not collected yet will be collected at just that tick:
+        everything that arrived earlier was collected before the observation was published.
+        """
+        fresh = newest_of([answer for answer in self._waiting if answer.arrived <= start.at], self._newest_used)
+        return () if fresh is None or fresh.action is None else (fresh.action,)
+
+
 class Requests(AbstractContextManager["Requests"], Protocol):
     """The controller as the loop sees it. Leaving the context ends the episode's requests."""
 
@@ -149,7 +180,7 @@ class SimulatedRequests:
         self._ask = ask
         self._slots = slots
         self._latencies = latencies
-        self._arriving: list[Answer] = []
+        self._mailbox = Mailbox()
 
     def publish(self, observation_tick: int, state: State) -> None:
         """Start every request that this observation is for: at most one, and it may start between ticks."""
@@ -158,21 +189,18 @@ class SimulatedRequests:
         # publication starts on this observation, since each one is offered before the next is made.
         while start is not None and start.observation_tick <= observation_tick:
             self._slots.take(start)
-            shown = Observation(state, observation_tick, _promised(self._arriving, start))
+            shown = Observation(state, observation_tick, self._mailbox.promised(start))
             began = time.perf_counter_ns()
             decision = self._ask(shown)
             measured = time.perf_counter_ns() - began
             arrived = start.at + self._latencies.next(observation_tick, measured) + decision.delay
             self._slots.release(arrived)
-            heapq.heappush(self._arriving, Answer(arrived, observation_tick, start.at, decision))
+            self._mailbox.put(Answer(arrived, observation_tick, start.at, decision))
             start = self._slots.next()
 
     def collect(self, deadline: Nanoseconds) -> list[Answer]:
         """Return what has arrived; see `Requests.collect`."""
-        arrived: list[Answer] = []
-        while self._arriving and self._arriving[0].arrived <= deadline:
-            arrived.append(heapq.heappop(self._arriving))
-        return arrived
+        return self._mailbox.collect(deadline)
 
     def __enter__(self) -> SimulatedRequests:
         return self
@@ -194,7 +222,7 @@ class ThreadedRequests:
         self._slots = slots
         self._clock = clock
         self._published: list[State] = []
-        self._arrived: list[Answer] = []
+        self._mailbox = Mailbox()
         self._error: BaseException | None = None
         self._changed = threading.Condition()
         self._closing = threading.Event()
@@ -219,10 +247,7 @@ class ThreadedRequests:
         with self._changed:
             if self._error is not None:
                 raise self._error
-            # Arrivals are appended in the order of their stamps; most ticks there is one or none.
-            ready = [answer for answer in self._arrived if answer.arrived <= deadline]
-            self._arrived = self._arrived[len(ready) :]
-            return ready
+            return self._mailbox.collect(deadline)
 
     def __enter__(self) -> ThreadedRequests:
         return self
@@ -257,7 +282,7 @@ class ThreadedRequests:
                 if start is not None and start.observation_tick < len(self._published):
                     self._slots.take(start)
                     state = self._published[start.observation_tick]
-                    return start, Observation(state, start.observation_tick, _promised(self._arrived, start))
+                    return start, Observation(state, start.observation_tick, self._mailbox.promised(start))
                 self._changed.wait()
         return None
 
@@ -265,19 +290,9 @@ class ThreadedRequests:
         with self._changed:
             now = self._clock.now()
             self._slots.release(now)
-            self._arrived.append(Answer(now, start.observation_tick, start.at, decision))
+            self._mailbox.put(Answer(now, start.observation_tick, start.at, decision))
             self._changed.notify_all()
 
 
 INTERRUPT_PATIENCE_S = 0.5
 """How long Ctrl-C waits for a call that is under way."""
-
-
-def _promised(uncollected: list[Answer], start: Start) -> tuple[int, ...]:
-    """Return the action that the world will take up before this request can be answered, if there is one.
-
-    An answer that has arrived by ``start.at`` and is not collected yet will be used at the tick that the new
-    observation is for: everything that arrived earlier was collected before that observation was published.
-    """
-    fresh = newest_of([answer for answer in uncollected if answer.arrived <= start.at], -1)
-    return () if fresh is None or fresh.action is None else (fresh.action,)

@@ -16,7 +16,7 @@ class Observation(NamedTuple):
     tick: int
     """``o[tick]``: the state that tick ``tick`` acts on; 0 is the reset observation."""
     promised: tuple[int, ...] = ()
-    """Actions already answered for the ticks ``tick``, ``tick + 1``, …; what acts after them is the late rule's."""
+    """Actions already answered for the ticks ``tick``, ``tick + 1``, …, which act there unless a newer answer comes."""
 
 
 class Decision(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, SupportsFloat
 
 import gymnasium as gym
 
@@ -23,14 +23,14 @@ ANGLE_LIMIT_RAD = 0.2095
 class ZeroForce(gym.Wrapper[Any, Any, Any, Any]):
     """Adds the choice `ZERO_FORCE`: one step of the unchanged equations with the force's magnitude at zero."""
 
-    def step(self, action: int) -> tuple[State, float, bool, bool, dict[str, Any]]:
+    def step(self, action: int) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
         """Step as Gymnasium does, or with no force."""
         if action != ZERO_FORCE:
-            return self.env.step(action)  # pyright: ignore[reportReturnType]
+            return self.env.step(action)
         cart: Any = self.env.unwrapped
         force_n, cart.force_mag = cart.force_mag, 0.0
         try:
-            return self.env.step(0)  # pyright: ignore[reportReturnType]
+            return self.env.step(0)
         finally:
             cart.force_mag = force_n
 

@@ -1,0 +1,44 @@
+"""Acrobot-v1 as a task of one's own: `ontick eval acrobot teacher --task-module docs/examples/acrobot.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+from ontick.records import Episode, State
+from ontick.tasks.base import Ending, Environment, Feature, Task
+
+
+class Acrobot(Task):
+    """Swing a two-link pendulum up by a torque at its middle joint."""
+
+    name: ClassVar = "acrobot"
+    env_id: ClassVar = "Acrobot-v1"
+    tick_s: ClassVar = 0.2  # AcrobotEnv.dt
+    actions: ClassVar = ("torque -1", "no torque", "torque +1")
+    noop: ClassVar = 1
+    noop_name: ClassVar = "no torque"
+    initial_action: ClassVar = 1
+    features: ClassVar = (
+        Feature("cos 1", "", 2),
+        Feature("sin 1", "", 2),
+        Feature("cos 2", "", 2),
+        Feature("sin 2", "", 2),
+        Feature("spin 1", "rad/s", 2),
+        Feature("spin 2", "rad/s", 2),
+    )
+    instruction: ClassVar = "Swing the two-link pendulum up by pushing its middle joint."
+    success: ClassVar = "swung_up"
+
+    @property
+    def measures(self) -> Mapping[str, Callable[[Episode], bool]]:
+        """``swung_up``: the tip got above the bar before the time limit."""
+        return {"swung_up": lambda episode: episode.outcome == "swung up"}
+
+    def outcome(self, ending: Ending) -> str:
+        """Return ``swung up`` or ``timeout``."""
+        return "timeout" if ending.truncated else "swung up"
+
+    def teacher(self, env: Environment, observation: State) -> int:
+        """Push the way the first link is swinging, which pumps energy in."""
+        return 2 if observation[4] < 0 else 0

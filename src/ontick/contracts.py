@@ -1,0 +1,185 @@
+"""Does this task, controller or language model keep its promises? Suites for pytest, to inherit from.
+
+    from ontick.contracts import TaskContract
+
+    class TestMyTask(TaskContract):
+        def make_task(self):
+            return MyTask()
+
+Every implementation in this package passes them; one of your own should too.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+
+import numpy as np
+import pytest
+
+from ontick.controllers.base import Controller, Decision, Observation
+from ontick.controllers.scripted import Chance
+from ontick.errors import OntickError
+from ontick.late import LateRule
+from ontick.latency import Constant
+from ontick.loop import VirtualTime, fly
+from ontick.models.base import LanguageModel, Message
+from ontick.records import Flight
+from ontick.tasks import find_task
+from ontick.tasks.base import Environment, Task
+
+
+class TaskContract:
+    """What the loop, the prompts and the reports rely on in a task."""
+
+    def make_task(self) -> Task:
+        """Return the task under test."""
+        raise NotImplementedError
+
+    def test_it_does_not_contradict_itself(self) -> None:
+        self.make_task().check()
+
+    def test_every_action_and_the_noop_can_be_applied(self) -> None:
+        task = self.make_task()
+        env = task.make()
+        for action in (*range(len(task.actions)), task.noop):
+            env.reset(seed=0)
+            observation, reward, _, _, _ = env.step(action)
+            assert observation.shape == (len(task.features),)
+            assert math.isfinite(float(reward))
+            assert task.action_name(action)
+
+    def test_the_observation_matches_the_features(self) -> None:
+        task = self.make_task()
+        observation, _ = task.make().reset(seed=0)
+        assert observation.shape == (len(task.features),)
+        assert np.all(np.isfinite(observation))
+
+    def test_the_same_seed_gives_the_same_episode(self) -> None:
+        first, again = self._fly_chance(5), self._fly_chance(5)
+        assert first.episode == again.episode
+        assert all(np.array_equal(a.observation, b.observation) for a, b in zip(first.ticks, again.ticks, strict=True))
+
+    def test_a_used_environment_gives_the_same_episode_as_a_new_one(self) -> None:
+        task = self.make_task()
+        env = task.make()
+        for seed in (1, 2):
+            used = _fly(task, Chance(task), seed, env)
+        assert used.episode == _fly(task, Chance(task), 2, task.make()).episode
+
+    def test_an_episode_has_an_outcome_and_measures(self) -> None:
+        task = self.make_task()
+        episode = self._fly_chance(0).episode
+        assert episode.outcome
+        assert all(isinstance(counts(episode), bool) for counts in task.measures.values())
+        assert task.succeeded(episode) == task.measures[task.success](episode)
+
+    def test_the_teacher_chooses_legal_actions_and_never_steps_the_environment(self) -> None:
+        task = self.make_task()
+        if not task.has_teacher:
+            with pytest.raises(OntickError, match="no teacher"):
+                task.teacher(task.make(), np.zeros(len(task.features)))
+            return
+        env = task.make()
+        observation, _ = env.reset(seed=0)
+        action = task.teacher(env, observation)
+        assert action in range(len(task.actions))
+        assert task.teacher(env, observation) == action
+
+    def _fly_chance(self, seed: int) -> Flight:
+        task = self.make_task()
+        return _fly(task, Chance(task), seed, task.make())
+
+
+class ControllerContract:
+    """What the loop relies on in a controller."""
+
+    def make_task(self) -> Task:
+        """Return the task that the controller under test flies."""
+        return find_task("cartpole")
+
+    def make_controller(self, task: Task) -> Controller:
+        """Return the controller under test."""
+        raise NotImplementedError
+
+    def test_it_answers_with_a_legal_action_or_none(self) -> None:
+        task = self.make_task()
+        controller = self.make_controller(task)
+        for decision in self._decisions(controller, task, seed=0):
+            assert decision.action is None or decision.action in range(len(task.actions))
+            assert decision.delay >= 0
+
+    def test_the_same_seed_gives_the_same_answers(self) -> None:
+        task = self.make_task()
+        controller = self.make_controller(task)
+        assert self._decisions(controller, task, seed=3) == self._decisions(controller, task, seed=3)
+
+    def test_it_may_be_asked_from_another_thread(self) -> None:
+        task = self.make_task()
+        controller = self.make_controller(task)
+        answers: list[Decision] = []
+        thread = threading.Thread(target=lambda: answers.extend(self._decisions(controller, task, seed=1)))
+        thread.start()
+        thread.join()
+        assert answers == self._decisions(controller, task, seed=1)
+
+    def _decisions(self, controller: Controller, task: Task, seed: int) -> list[Decision]:
+        controller.reset(seed)
+        env = task.make()
+        state, _ = env.reset(seed=seed)
+        states = [state, *(env.step(tick % len(task.actions))[0] for tick in range(4))]
+        return [controller.decide(Observation(state, tick)) for tick, state in enumerate(states)]
+
+
+class LanguageModelContract:
+    """What the language-model controller relies on in a model."""
+
+    QUESTIONS = ("1 2 3", "40 -2 0", "1 2 3", "-7")
+
+    def make_model(self) -> LanguageModel:
+        """Return the model under test; it may be made once and shared."""
+        raise NotImplementedError
+
+    def test_log_probabilities_are_normalised_and_the_index_is_their_top(self) -> None:
+        choice = self.make_model().choose(_conversation("5 5"), ("0", "1", "2"))
+        assert math.isclose(math.fsum(map(math.exp, choice.logprobs)), 1, rel_tol=1e-9)
+        assert choice.logprobs[choice.index] == max(choice.logprobs)
+
+    def test_answers_do_not_depend_on_what_was_asked_before(self) -> None:
+        model = self.make_model()
+        asked = [model.choose(_conversation(question), ("0", "1")) for question in self.QUESTIONS]
+        for question, before in reversed(list(zip(self.QUESTIONS, asked, strict=True))):
+            again = model.choose(_conversation(question), ("0", "1"))
+            assert again.index == before.index
+            # Reading a prompt in pieces of other sizes rounds differently: up to a few thousandths of a nat here.
+            assert again.logprobs == pytest.approx(before.logprobs, abs=0.05)
+
+    def test_a_shared_beginning_is_read_once(self) -> None:
+        model = self.make_model()
+        first = model.choose(_conversation("1 2 3"), ("0", "1"))
+        second = model.choose(_conversation("1 2 4"), ("0", "1"))
+        assert second.prefix_tokens + second.new_tokens == first.prefix_tokens + first.new_tokens
+        assert second.new_tokens < second.prefix_tokens
+
+    def test_choices_of_several_tokens_are_refused(self) -> None:
+        with pytest.raises(OntickError, match="one token"):
+            self.make_model().choose(_conversation("5"), ("0", "a rather long answer"))
+
+    def test_choices_that_are_the_same_are_refused(self) -> None:
+        with pytest.raises(OntickError, match="same token"):
+            self.make_model().choose(_conversation("5"), ("0", "0"))
+
+    def test_a_prompt_longer_than_the_context_is_refused(self) -> None:
+        with pytest.raises(OntickError, match="tokens"):
+            self.make_model().choose(_conversation("1 2 3 4 5 6 7 8 " * 20_000), ("0", "1"))
+
+
+def _conversation(question: str) -> list[Message]:
+    return [
+        Message("system", "You steer a boat. You are given numbers. Answer with one digit: 0 = left, 1 = right."),
+        Message("user", question),
+    ]
+
+
+def _fly(task: Task, controller: Controller, seed: int, env: Environment) -> Flight:
+    return fly(task, env, controller, VirtualTime(Constant(0)), late=LateRule.HOLD, seed=seed)

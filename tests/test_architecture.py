@@ -1,0 +1,105 @@
+"""The tree is what docs/architecture.md says: imports go one way, and starting up stays light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "src" / "ontick"
+
+ORDER = (
+    "errors",
+    "plugins",
+    "clock",
+    "late",
+    "records",
+    "latency",
+    "tasks.base",
+    "tasks.cartpole",
+    "tasks.lunar_lander",
+    "tasks",
+    "models.base",
+    "models.llama_cpp",
+    "models.catalog",
+    "models",
+    "prompts",
+    "controllers.base",
+    "controllers.scripted",
+    "controllers.wrappers",
+    "controllers.llm",
+    "controllers.catalog",
+    "controllers",
+    "inflight",
+    "loop",
+    "contracts",
+    "evaluation.statistics",
+    "evaluation.summary",
+    "evaluation.episodes",
+    "evaluation.cliff",
+    "evaluation.needs",
+    "evaluation.verdict",
+    "evaluation.demo",
+    "evaluation",
+    "report.tables",
+    "report.plots",
+    "report.terminal",
+    "report",
+    "cli",
+    "__main__",
+)
+"""A module may import what stands above it, never what stands below. The package itself is free of imports."""
+
+
+def module_name(file: Path) -> str:
+    return ".".join(file.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported_modules(file: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ontick"):
+            base = (node.module or "").removeprefix("ontick").removeprefix(".")
+            for alias in node.names:
+                inner = f"{base}.{alias.name}".removeprefix(".")
+                found.add(inner if inner in ORDER else base)
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.removeprefix("ontick.") for alias in node.names if alias.name.startswith("ontick.")}
+    return found - {""}
+
+
+FILES = sorted(file for file in PACKAGE.rglob("*.py") if file != PACKAGE / "__init__.py")
+
+
+def test_every_module_has_its_place() -> None:
+    assert {module_name(file) for file in FILES} == set(ORDER)
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_name)
+def test_imports_go_one_way(file: Path) -> None:
+    place = ORDER.index(module_name(file))
+    below = {name for name in imported_modules(file) if ORDER.index(name) >= place}
+    assert not below, f"{module_name(file)} imports {below}, which stand below it"
+
+
+def test_only_the_command_line_knows_the_reports() -> None:
+    users = {module_name(f) for f in FILES if any(name.startswith("report") for name in imported_modules(f))}
+    assert {name for name in users if not name.startswith("report")} == {"cli"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_name)
+def test_every_module_says_which_question_it_answers_and_stays_short(file: Path) -> None:
+    source = file.read_text()
+    assert ast.get_docstring(ast.parse(source))
+    assert len(source.splitlines()) <= 400
+
+
+def test_asking_for_help_loads_nothing_heavy() -> None:
+    script = (
+        "import sys, ontick.cli; print([m for m in ('torch','llama_cpp','gymnasium','matplotlib') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
