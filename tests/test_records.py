@@ -33,7 +33,13 @@ from ontick.records import (
 
 finite = st.floats(allow_nan=False, allow_infinity=False, width=32)
 answer_records = st.builds(
-    AnswerRecord, st.integers(0, 999), finite, finite, st.none() | st.integers(0, 3), st.booleans(), st.none() | st.text()
+    AnswerRecord,
+    st.integers(0, 999),
+    finite,
+    finite,
+    st.none() | st.integers(0, 3),
+    st.booleans(),
+    st.none() | st.text(),
 )
 ticks = st.builds(
     Tick,
@@ -83,10 +89,11 @@ def test_the_record_has_the_keys_that_the_design_names(tmp_path: Path) -> None:
     fly(tmp_path / "run")
     with gzip.open(tmp_path / "run" / "ticks.jsonl.gz", "rt") as lines:
         tick = json.loads(next(lines))
-    expected = "tick time_ms lateness_ms observation action source observation_age_ticks reward".split()
+    expected = ["tick", "time_ms", "lateness_ms", "observation", "action", "source", "observation_age_ticks", "reward"]
     assert set(expected) <= set(tick)
     episode = json.loads((tmp_path / "run" / "episodes.jsonl").read_text().splitlines()[0])
-    assert set("seed steps reward outcome fresh_ticks late_ticks stale_answers invalid_answers".split()) <= set(episode)
+    assert {"seed", "steps", "reward", "outcome"} <= set(episode)
+    assert {"fresh_ticks", "late_ticks", "stale_answers", "invalid_answers"} <= set(episode)
 
 
 @pytest.mark.parametrize("cut", [1, 10, 200, 900])
@@ -104,7 +111,18 @@ def test_a_record_cut_anywhere_keeps_every_whole_episode(tmp_path: Path, cut: in
 
 
 def test_a_killed_run_keeps_every_finished_episode(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "ontick", "eval", "cartpole", "random", "--episodes", "500", "--runs", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "ontick",
+        "eval",
+        "cartpole",
+        "random",
+        "--episodes",
+        "500",
+        "--runs",
+        str(tmp_path),
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60

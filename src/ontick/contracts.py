@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import threading
+from abc import ABC, abstractmethod
 
 import numpy as np
 import pytest
@@ -29,12 +30,12 @@ from ontick.tasks import find_task
 from ontick.tasks.base import Environment, Task
 
 
-class TaskContract:
+class TaskContract(ABC):
     """What the loop, the prompts and the reports rely on in a task."""
 
+    @abstractmethod
     def make_task(self) -> Task:
         """Return the task under test."""
-        raise NotImplementedError
 
     def test_it_does_not_contradict_itself(self) -> None:
         self.make_task().check()
@@ -91,16 +92,16 @@ class TaskContract:
         return _fly(task, Chance(task), seed, task.make())
 
 
-class ControllerContract:
+class ControllerContract(ABC):
     """What the loop relies on in a controller."""
 
     def make_task(self) -> Task:
         """Return the task that the controller under test flies."""
         return find_task("cartpole")
 
+    @abstractmethod
     def make_controller(self, task: Task) -> Controller:
         """Return the controller under test."""
-        raise NotImplementedError
 
     def test_it_answers_with_a_legal_action_or_none(self) -> None:
         task = self.make_task()
@@ -131,14 +132,14 @@ class ControllerContract:
         return [controller.decide(Observation(state, tick)) for tick, state in enumerate(states)]
 
 
-class LanguageModelContract:
+class LanguageModelContract(ABC):
     """What the language-model controller relies on in a model."""
 
     QUESTIONS = ("1 2 3", "40 -2 0", "1 2 3", "-7")
 
+    @abstractmethod
     def make_model(self) -> LanguageModel:
         """Return the model under test; it may be made once and shared."""
-        raise NotImplementedError
 
     def test_log_probabilities_are_normalised_and_the_index_is_their_top(self) -> None:
         choice = self.make_model().choose(_conversation("5 5"), ("0", "1", "2"))

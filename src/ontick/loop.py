@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from ontick.clock import NS_PER_MS, Clock, Nanoseconds, VirtualClock, WallClock, ns_from_s, punctual
 from ontick.controllers.base import Controller
@@ -65,12 +65,8 @@ class VirtualTime:
         return VirtualClock(starts_at=-tick), requests
 
 
-class Observer(Protocol):
-    """Someone who watches a flight; must return at once."""
-
-    def __call__(self, tick: Tick) -> None:
-        """See a tick that has just been flown."""
-        ...
+Observer: TypeAlias = Callable[[Tick], None]
+"""Someone who watches a flight, told of every tick once it is flown; must return at once."""
 
 
 class Interrupted(KeyboardInterrupt):

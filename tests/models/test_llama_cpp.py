@@ -87,7 +87,7 @@ def test_what_is_no_model_is_said_so(tmp_path: Path, content: bytes | None, comp
 def test_a_file_cut_short_is_said_so_and_nothing_else_is(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "cut.gguf"
     path.write_bytes(embedded_path().read_bytes()[:5_000_000])
-    with pytest.raises(OntickError, match="llama.cpp cannot load"):
+    with pytest.raises(OntickError, match=r"llama\.cpp cannot load"):
         load_model(f"gguf:{path}")
     assert capfd.readouterr().err == ""
 

@@ -13,6 +13,7 @@ from ontick.contracts import TaskContract
 from ontick.errors import OntickError
 from ontick.tasks import find_task
 from ontick.tasks.base import Task
+from ontick.tasks.cartpole import CartPole
 
 ACROBOT = str(Path(__file__).parents[2] / "docs" / "examples" / "acrobot.py")
 
@@ -70,7 +71,7 @@ def test_a_missing_module_is_one_clear_line() -> None:
 
 
 def test_a_task_that_contradicts_itself_is_refused() -> None:
-    class Wrong(type(find_task("cartpole"))):
+    class Wrong(CartPole):
         name: ClassVar = "wrong"
         tick_s: ClassVar = 0.0
 

@@ -47,7 +47,7 @@ def evaluation_table(evaluation: Json) -> Table:
 def verdict_table(verdicts: Sequence[Json]) -> Table:
     """Return one row a verdict."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for heading in ("task", "controller", "frozen", "real time", "reward", "p95", "allows", "verdict"):
+    for heading in ("task", "controller", "frozen", "real", "reward", "p95", "allows", "verdict"):
         words = heading in {"task", "controller", "verdict"}
         table.add_column(heading, justify="left" if words else "right", no_wrap=heading != "controller")
     for verdict in verdicts:

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ontick.errors import OntickError
+from ontick.evaluation.episodes import ClockName, Setup, evaluate, prepare
+from ontick.evaluation.summary import summarise
+from ontick.late import LateRule
+from ontick.records import INTERRUPTED, Flight, read_run
+from ontick.tasks import find_task
+
+SETUP = Setup("lunarlander", "teacher", episodes=6, seed=40, clock=ClockName.VIRTUAL, latency="lognormal:60,0.5")
+
+
+def test_the_same_setup_gives_the_same_record_bit_for_bit(tmp_path: Path) -> None:
+    first, again = (evaluate(prepare(SETUP), tmp_path / name) for name in ("first", "again"))
+    assert first.as_json() | {"run": ""} == again.as_json() | {"run": ""}
+    assert (tmp_path / "first/ticks.jsonl.gz").read_bytes() == (tmp_path / "again/ticks.jsonl.gz").read_bytes()
+
+
+def test_an_episode_does_not_depend_on_those_before_it(tmp_path: Path) -> None:
+    alone = evaluate(prepare(replace(SETUP, seed=43, episodes=1)), tmp_path / "alone")
+    among = evaluate(prepare(SETUP), tmp_path / "among")
+    assert alone.flights[0].episode == among.flights[3].episode
+
+
+def test_the_summary_can_be_computed_again_from_the_record(tmp_path: Path) -> None:
+    summary = evaluate(prepare(SETUP), tmp_path / "run").summary
+    flights = list(read_run(tmp_path / "run").flights())
+    episodes = [flight.episode for flight in flights]
+    ticks = [tick for flight in flights for tick in flight.ticks]
+    latencies = [answer.latency_ms for tick in ticks for answer in tick.answers]
+    assert summary["n"] == 6
+    assert [episode.seed for episode in episodes] == list(range(40, 46))
+    assert summary["reward_mean"] == pytest.approx(sum(tick.reward for tick in ticks) / 6)
+    assert summary["steps_median"] == statistics.median(episode.steps for episode in episodes)
+    assert summary["landed"] == sum(episode.reward > 0 for episode in episodes)
+    assert summary["solved"] == sum(episode.reward >= 200 for episode in episodes)
+    assert summary["timeouts"] == sum(episode.steps == 1000 for episode in episodes)
+    assert summary["perfect"] is None
+    counted = Counter(tick.action for tick in ticks)
+    assert summary["action_counts"] == {find_task("lunarlander").actions[a]: counted[a] for a in sorted(counted)}
+    assert summary["decision_ms"]["p95"] == pytest.approx(float(np.percentile(latencies, 95)))
+    assert summary["decision_ms"]["max"] == max(latencies)
+    assert summary["tick_lateness_ms"] == {"p50": 0, "p99": 0, "max": 0}
+    low, high = summary["reward_ci95"]
+    assert low < summary["reward_mean"] < high
+
+
+def test_interrupted_episodes_are_in_the_record_and_in_no_statistic(tmp_path: Path) -> None:
+    flights = list(evaluate(prepare(SETUP), tmp_path / "run").flights)
+    cut = [*flights[:5], Flight(replace(flights[5].episode, outcome=INTERRUPTED), flights[5].ticks)]
+    assert summarise(find_task("lunarlander"), cut) == summarise(find_task("lunarlander"), flights[:5])
+
+
+def test_a_summary_of_nothing_says_nothing() -> None:
+    summary = summarise(find_task("cartpole"), [])
+    assert summary["n"] == 0
+    assert summary["success_rate"] is summary["reward_mean"] is summary["steps_median"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"episodes": 0}, "--episodes 0"),
+        ({"episodes": -3}, "--episodes -3"),
+        ({"seed": -1}, "--seed -1"),
+        ({"in_flight": 0}, "--in-flight 0"),
+        ({"clock": ClockName.WALL}, "--clock virtual"),
+        ({"latency": "soon"}, "bad latency model"),
+        ({"delay": "soon"}, "bad latency model"),
+        ({"task": "pong"}, "unknown task"),
+        ({"controller": "me"}, "unknown controller"),
+    ],
+)
+def test_a_wrong_setup_is_refused(change: dict[str, object], complaint: str) -> None:
+    with pytest.raises(OntickError, match=complaint):
+        prepare(replace(SETUP, **change))  # pyright: ignore[reportArgumentType]
+
+
+def test_nobody_under_each_rule(tmp_path: Path) -> None:
+    """The post's first figure: no agent lives longer under zero force than under a held push."""
+    nobody = Setup("cartpole", "none", episodes=50, clock=ClockName.VIRTUAL)
+    held = evaluate(prepare(nobody), tmp_path / "held").summary
+    still = evaluate(prepare(replace(nobody, late=LateRule.NOOP)), tmp_path / "still").summary
+    assert held["action_counts"] == {"left": held["late_ticks"]}
+    assert still["action_counts"] == {"zero force": still["late_ticks"]}
+    assert held["steps_median"] < 16 < 30 < still["steps_median"]

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from ontick.errors import OntickError
+from ontick.evaluation.cliff import CurveSetup, fly_curve
+from ontick.evaluation.episodes import ClockName, Setup, evaluate, prepare
+from ontick.evaluation.verdict import reach_verdict
+from ontick.records import Json
+from ontick.report import tables
+from ontick.report.plots import plot_curves
+from ontick.report.terminal import without_box
+
+SETUP = Setup("cartpole", "teacher", episodes=2, clock=ClockName.VIRTUAL)
+
+
+@pytest.fixture(scope="module")
+def curve(tmp_path_factory: pytest.TempPathFactory) -> Json:
+    return fly_curve(CurveSetup(SETUP, delays_ms=(0, 60, 80)), tmp_path_factory.mktemp("curve") / "run")
+
+
+def text(table: object) -> str:
+    console = Console(width=80, no_color=True)
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get()
+
+
+def test_the_evaluation_table_says_the_counts(tmp_path: Path) -> None:
+    shown = text(tables.evaluation_table(evaluate(prepare(SETUP), tmp_path / "run").as_json()))
+    assert "2/2" in shown
+    assert "1000 of 1000" in shown
+
+
+def test_the_verdict_table_fits_eighty_columns(tmp_path: Path) -> None:
+    judged = reach_verdict(Setup("cartpole", "teacher", episodes=1, delay="lognormal:150,0.25"), tmp_path / "run")
+    shown = text(tables.verdict_table([judged.as_json()]))
+    assert "…" not in shown
+    for word in ("cartpole", "teacher", "1/1", "0/1", "60 ms", "latency"):
+        assert word in shown
+
+
+def test_the_curve_table_has_a_row_a_delay(curve: Json) -> None:
+    shown = text(tables.curve_table(curve))
+    assert [row for row in ("0 ms", "60 ms", "80 ms") if row in shown] == ["0 ms", "60 ms", "80 ms"]
+    assert "2/2" in shown
+    assert "0/2" in shown
+
+
+@pytest.mark.parametrize(("ending", "starts"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
+def test_curves_are_drawn(curve: Json, tmp_path: Path, ending: str, starts: bytes) -> None:
+    path = tmp_path / f"curve.{ending}"
+    plot_curves([curve, curve], path)
+    assert path.read_bytes().startswith(starts)
+
+
+def test_a_picture_that_cannot_be_written_is_said_so(curve: Json, tmp_path: Path) -> None:
+    with pytest.raises(OntickError, match="cannot write"):
+        plot_curves([curve], tmp_path / "nowhere" / "curve.png")
+
+
+def test_a_usage_box_becomes_a_line() -> None:
+    box = (
+        "╭─ Value error ──────────────╮\n│ Error parsing --episodes: │\n│ 'abc'. │\n│ ────────────── │\n"
+        "│ For full helptext, see ontick eval --help │\n╰────────╯"
+    )
+    assert without_box(box) == "Error parsing --episodes: 'abc'; see: ontick eval --help"

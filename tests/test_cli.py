@@ -1,0 +1,194 @@
+"""The command line as a user meets it: one JSON object, one line for a mistake, Ctrl-C within a second."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ontick.cli import main
+from ontick.records import INTERRUPTED, Json, read_run
+
+VIRTUAL = ["--clock", "virtual"]
+
+
+def run_json(capsys: pytest.CaptureFixture[str], *arguments: str) -> Json:
+    assert main([*arguments, "--json"]) == 0
+    captured = capsys.readouterr()
+    assert len(captured.out.splitlines()) == 1
+    return json.loads(captured.out)
+
+
+def test_eval_prints_exactly_the_designs_keys(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    where = ["--runs", str(tmp_path), "--episodes", "2", "--seed", "7"]
+    result = run_json(capsys, "eval", "lunarlander", "teacher", *VIRTUAL, *where)
+    assert {"task", "controller", "clock", "late", "in_flight", "episodes", "summary", "run"} <= set(result)
+    first, second = result["episodes"]
+    named = "seed steps reward outcome fresh_ticks late_ticks stale_answers invalid_answers"
+    assert set(named.split()) <= set(first)
+    assert (first["seed"], second["seed"]) == (7, 8)
+    summary = result["summary"]
+    named = "n reward_mean reward_ci95 steps_median perfect landed solved timeouts action_counts overrun_ticks"
+    assert set(named.split()) <= set(summary)
+    assert set(summary["decision_ms"]) == {"p50", "p95", "p99", "max"}
+    assert set(summary["tick_lateness_ms"]) == {"p50", "p99", "max"}
+    assert read_run(Path(str(result["run"]))).summary == summary
+
+
+def test_cliff_and_verdict_print_the_designs_keys(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    where = ["--runs", str(tmp_path), "--episodes", "2"]
+    curve = run_json(capsys, "cliff", "cartpole", "--delays", "0", "80", *where)
+    for point in curve["points"]:
+        assert {"late", "delay_ms", "n", "score_mean", "score_ci95", "perfect"} <= set(point)
+    assert curve["needs_ms"] == {"hold": 0.0, "noop": 80.0}
+    assert (Path(str(curve["run"])) / "curve.png").stat().st_size > 10_000
+    verdict = run_json(capsys, "verdict", "cartpole", "none", *VIRTUAL, *where)
+    assert {"frozen", "real_time", "budget_ms", "verdict", "why"} <= set(verdict)
+    assert verdict["verdict"] == "policy"
+
+
+def test_readable_output_names_the_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["eval", "cartpole", "teacher", "--episodes", "1", *VIRTUAL, "--runs", str(tmp_path)]) == 0
+    assert f"run: {tmp_path}" in capsys.readouterr().out.replace("\n", "")
+
+
+BAD_INPUT: dict[str, tuple[list[str], str]] = {
+    "unknown task": (["eval", "cartpol", "teacher"], "did you mean 'cartpole'"),
+    "unknown controller": (["eval", "cartpole", "smolm2"], "did you mean 'smollm2'"),
+    "malformed latency": (["eval", "cartpole", "teacher", *VIRTUAL, "--latency", "lognormal:1"], "bad latency model"),
+    "malformed delay": (["verdict", "cartpole", "teacher", "--delay", "-5"], "bad latency model"),
+    "missing trace": (["eval", "cartpole", "teacher", "--delay", "trace:nowhere"], "no recorded ticks"),
+    "missing GGUF": (["eval", "cartpole", "gguf:nowhere.gguf"], "give a GGUF file"),
+    "not a GGUF": (["eval", "cartpole", f"gguf:{__file__}"], "is not a GGUF file"),
+    "zero episodes": (["eval", "cartpole", "teacher", "--episodes", "0"], "give 1 or more"),
+    "negative episodes": (["cliff", "cartpole", "--episodes", "-1"], "give 1 or more"),
+    "no number": (["eval", "cartpole", "teacher", "--episodes", "many"], "--episodes"),
+    "no such option": (["eval", "cartpole", "teacher", "--bogus"], "--bogus"),
+    "no such choice": (["eval", "cartpole", "teacher", "--late", "panic"], "hold"),
+    "no controller": (["eval", "cartpole"], "CONTROLLER"),
+    "no such verb": (["fly"], "fly"),
+    "no verb": ([], "--help"),
+    "latency in real time": (["eval", "cartpole", "teacher", "--latency", "30"], "--clock virtual"),
+    "none in flight": (["eval", "cartpole", "teacher", "--in-flight", "0"], "give 1 or more"),
+    "missing task module": (["eval", "mine", "teacher", "--task-module", "nowhere.py"], "no such file"),
+    "delays without 0": (["cliff", "cartpole", "--delays", "20", "40"], "--delays 0 20 40"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_a_mistake_is_one_line_that_says_what_to_do(
+    case: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments, says = BAD_INPUT[case]
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert len(captured.err.splitlines()) == 1
+    assert says in captured.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "verb", [["eval", "cartpole", "teacher"], ["verdict", "cartpole", "teacher"], ["cliff", "cartpole"], ["demo"]]
+)
+def test_a_run_folder_that_cannot_be_written_is_a_mistake_too(
+    verb: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "taken").write_text("a file")
+    assert main([*verb, "--episodes", "1", "--runs", str(tmp_path / "taken")]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert len(captured.err.splitlines()) == 1
+    assert "--runs" in captured.err
+
+
+def test_a_controller_that_fails_ends_the_run_with_one_line_and_keeps_what_was_flown(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    own = tmp_path / "own.py"
+    own.write_text(
+        "class Tires:\n"
+        "    def __init__(self, task): self.episodes = 0\n"
+        "    def reset(self, seed): self.episodes += 1\n"
+        "    def decide(self, observation):\n"
+        "        from ontick.controllers.base import Decision\n"
+        "        return Decision(1 // (3 - self.episodes))\n"
+    )
+    arguments = [
+        "eval",
+        "cartpole",
+        f"python:{own}:Tires",
+        "--episodes",
+        "5",
+        *VIRTUAL,
+        "--runs",
+        str(tmp_path / "runs"),
+    ]
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert len(captured.err.splitlines()) == 1
+    assert "ZeroDivisionError" in captured.err
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert len(read_run(folder).episodes) == 2
+
+
+def start(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "ontick", *arguments, "--runs", str(tmp_path)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def wait_for(tmp_path: Path, pattern: str) -> None:
+    deadline = time.monotonic() + 90
+    while not list(tmp_path.glob(pattern)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("controller", ["teacher", "smollm2"])
+def test_ctrl_c_ends_a_run_within_a_second_and_summarises_it(tmp_path: Path, controller: str) -> None:
+    extra = ["--delay", "10000"] if controller == "teacher" else []
+    process = start(tmp_path, "eval", "cartpole", controller, "--episodes", "400", "--json", *extra)
+    wait_for(tmp_path, "*/episodes.jsonl")
+    pressed = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    # A second is the promise; a busy machine is given some more before this calls it broken.
+    assert time.monotonic() - pressed < 4
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    result = json.loads(out)
+    assert result["interrupted"] is True
+    (folder,) = tmp_path.iterdir()
+    run = read_run(folder)
+    assert run.summary is not None
+    assert run.summary["n"] == sum(episode.outcome != INTERRUPTED for episode in run.episodes) >= 1
+
+
+def test_ctrl_c_ends_a_sweep_with_its_processes(tmp_path: Path) -> None:
+    process = start(tmp_path, "cliff", "lunarlander", "--episodes", "400")
+    wait_for(tmp_path, "*/run.json")
+    time.sleep(2)
+    pressed = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert time.monotonic() - pressed < 4
+    assert process.returncode == 130
+    assert err.count("\n") == 1
+    assert "kept" in err
+    (folder,) = tmp_path.iterdir()
+    assert read_run(folder).summary is not None
+
+
+def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--help"])
+    assert caught.value.code in (None, 0)
+    shown = capsys.readouterr().out
+    assert all(verb in shown for verb in ("demo", "eval", "verdict", "cliff"))
