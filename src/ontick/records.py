@@ -46,6 +46,11 @@ class AnswerRecord(NamedTuple):
     valid: bool
     text: str | None = None
 
+    @property
+    def abstained(self) -> bool:
+        """Whether the controller chose to say nothing, which is neither an action nor a failed attempt at one."""
+        return self.action is None and self.valid
+
 
 class Tick(NamedTuple):
     """One step of the world."""

@@ -55,15 +55,20 @@ def tell(
     """
     writer = RunWriter(run, {"verb": "demo", "episodes": episodes, "seed": seed, "controllers": list(controllers)})
     # The curves first: they keep every core busy, and the clock wants one to itself afterwards.
-    curves = tuple(_curve(task, run, progress) for task in TASKS)
+    curves: list[Json] = []
     verdicts: list[Json] = []
-    for task in TASKS:
-        for controller, delay in controllers:
-            setup = Setup(task, controller, episodes=episodes, seed=seed, delay=delay)
-            folder = run / "-".join([task, controller, *(["delayed"] if delay else [])])
-            verdicts.append(reach_verdict(setup, folder, progress).as_json())
-            on_verdict(verdicts[-1])
-    story = Story(tuple(verdicts), curves, run)
+    try:
+        curves.extend(_curve(task, run, progress) for task in TASKS)
+        for task in TASKS:
+            for controller, delay in controllers:
+                setup = Setup(task, controller, episodes=episodes, seed=seed, delay=delay)
+                folder = run / "-".join([task, controller, *(["delayed"] if delay else [])])
+                verdicts.append(reach_verdict(setup, folder, progress).as_json())
+                on_verdict(verdicts[-1])
+    except KeyboardInterrupt as stop:
+        writer.finish({"verdicts": verdicts, "curves": curves, "interrupted": True})
+        raise KeyboardInterrupt(f"what was flown is kept and summarised in {run}") from stop
+    story = Story(tuple(verdicts), tuple(curves), run)
     writer.finish(story.as_json())
     return story
 

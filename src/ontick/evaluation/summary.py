@@ -25,6 +25,7 @@ def summarise(task: Task, flights: Sequence[Flight]) -> Json:
     n = len(episodes)
     rewards = [episode.reward for episode in episodes]
     measured = {name: sum(map(counts, episodes)) for name, counts in task.measures.items()}
+    answers = [answer for tick in ticks for answer in tick.answers if not answer.abstained]
     actions = Counter(tick.action for tick in ticks)
     successes = measured[task.success]
     return {
@@ -43,7 +44,7 @@ def summarise(task: Task, flights: Sequence[Flight]) -> Json:
         "late_ticks": sum(episode.late_ticks for episode in episodes),
         "stale_answers": sum(episode.stale_answers for episode in episodes),
         "invalid_answers": sum(episode.invalid_answers for episode in episodes),
-        "decision_ms": percentiles([a.latency_ms for tick in ticks for a in tick.answers], 50, 95, 99),
+        "decision_ms": percentiles([answer.latency_ms for answer in answers], 50, 95, 99),
         "tick_lateness_ms": percentiles([tick.lateness_ms for tick in ticks], 50, 99),
         "overrun_ticks": sum(episode.overrun_ticks for episode in episodes),
     }

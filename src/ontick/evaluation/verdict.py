@@ -95,21 +95,17 @@ def reach_verdict(setup: Setup, run: Path, progress: Progress = silent) -> Judge
     prepared = prepare(setup)
     writer = RunWriter(run, {"verb": "verdict", **setup.as_json()})
     budget_ms = task_needs_ms(setup, progress)
-    frozen = _whole(evaluate(prepared.with_time_frozen(), run / "frozen", progress))
-    real_time = _whole(evaluate(prepared, run / "real_time", progress))
+    frozen = evaluate(prepared.with_time_frozen(), run / "frozen", progress)
+    real_time = frozen if frozen.interrupted else evaluate(prepared, run / "real_time", progress)
+    if real_time.interrupted:  # a judgement of half of what was asked would mislead
+        writer.finish({"interrupted": True})
+        raise KeyboardInterrupt(f"what was flown is kept and summarised in {run}")
     allowed_ms = prepared.task.tick_ms if budget_ms is None else budget_ms
     verdict = judge(frozen.summary, real_time.summary, allowed_ms)
     why = explain(verdict, frozen.summary, real_time.summary, allowed_ms, budget_ms is not None)
     judgement = Judgement(verdict, why, budget_ms, frozen, real_time, run)
     writer.finish(judgement.as_json())
     return judgement
-
-
-def _whole(evaluation: Evaluation) -> Evaluation:
-    """Pass a finished evaluation on; a judgement of half of one would mislead."""
-    if evaluation.interrupted:
-        raise KeyboardInterrupt(f"what was flown is kept and summarised in {evaluation.run}")
-    return evaluation
 
 
 def _ms(milliseconds: float) -> str:
