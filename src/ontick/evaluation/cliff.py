@@ -10,10 +10,13 @@ import multiprocessing
 import signal
 import threading
 from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 from ontick.controllers.catalog import SCRIPTED
 from ontick.controllers.wrappers import Delayed
@@ -52,6 +55,9 @@ class CurveSetup:
         self.base.check()
         if not self.delays_ms or min(self.delays_ms) != 0:
             raise OntickError("a latency curve compares with no delay; let --delays begin with 0: --delays 0 20 40")
+
+
+_Wanted: TypeAlias = tuple[Setup, LateRule, float]
 
 
 @dataclass(frozen=True)
@@ -123,13 +129,24 @@ def fly_points(setup: CurveSetup) -> Iterator[Point]:
     if setup.base.controller not in SCRIPTED or processes == 1:
         yield from map(_fly_point, wanted)  # a model has its own threads, and is loaded once
         return
-    with _ctrl_c_ignored():
-        pool = multiprocessing.get_context("spawn").Pool(processes)  # its workers inherit that
-    with pool:
-        yield from pool.imap_unordered(_fly_point, wanted)
+    with _worker_processes(processes) as workers:
+        yield from _as_flown(workers, wanted)
 
 
-def _fly_point(wanted: tuple[Setup, LateRule, float]) -> Point:
+def _as_flown(workers: ProcessPoolExecutor, wanted: Sequence[_Wanted]) -> Iterator[Point]:
+    """Yield points as the workers finish them; where no worker can be started, fly them in this process."""
+    flying = {workers.submit(_fly_point, point): point for point in wanted}
+    left = set(wanted)
+    try:
+        for future in as_completed(flying):
+            point = future.result()
+            left.remove(flying[future])
+            yield point
+    except BrokenProcessPool:
+        yield from map(_fly_point, [point for point in wanted if point in left])
+
+
+def _fly_point(wanted: _Wanted) -> Point:
     base, late, delay_ms = wanted
     ready = _prepared(base)
     controller = Delayed(ready.controller, Constant(delay_ms))
@@ -167,13 +184,22 @@ def _describe_point(task: Task, point: Point) -> Json:
 
 
 @contextmanager
-def _ctrl_c_ignored() -> Generator[None]:
-    """Leave Ctrl-C to this process alone: what is started meanwhile ignores it, and is ended with the pool."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _worker_processes(count: int) -> Generator[ProcessPoolExecutor]:
+    """Start workers that leave Ctrl-C to this process, and end them with the context, busy or not."""
+    others = set(multiprocessing.active_children())
+    # An interpreter that is started with the signal ignored keeps ignoring it.
+    main_thread = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if main_thread else None
     try:
-        yield
+        workers = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"))
+        for _ in range(count):
+            workers.submit(int)  # a process is started when there is work for it
     finally:
-        signal.signal(signal.SIGINT, handler)
+        if main_thread:
+            signal.signal(signal.SIGINT, handler)
+    try:
+        yield workers
+    finally:
+        workers.shutdown(wait=False, cancel_futures=True)
+        for worker in set(multiprocessing.active_children()) - others:
+            worker.terminate()
