@@ -63,7 +63,7 @@ BAD_INPUT: dict[str, tuple[list[str], str]] = {
     "unknown controller": (["eval", "cartpole", "smolm2"], "did you mean 'smollm2'"),
     "malformed latency": (["eval", "cartpole", "teacher", *VIRTUAL, "--latency", "lognormal:1"], "bad latency model"),
     "malformed delay": (["verdict", "cartpole", "teacher", "--delay", "-5"], "bad latency model"),
-    "missing trace": (["eval", "cartpole", "teacher", "--delay", "trace:nowhere"], "no recorded ticks"),
+    "missing trace": (["eval", "cartpole", "teacher", "--delay", "trace:nowhere"], "give a run's folder"),
     "missing GGUF": (["eval", "cartpole", "gguf:nowhere.gguf"], "give a GGUF file"),
     "not a GGUF": (["eval", "cartpole", f"gguf:{__file__}"], "is not a GGUF file"),
     "zero episodes": (["eval", "cartpole", "teacher", "--episodes", "0"], "give 1 or more"),
@@ -75,8 +75,15 @@ BAD_INPUT: dict[str, tuple[list[str], str]] = {
     "no such verb": (["fly"], "fly"),
     "no verb": ([], "--help"),
     "latency in real time": (["eval", "cartpole", "teacher", "--latency", "30"], "--clock virtual"),
-    "none in flight": (["eval", "cartpole", "teacher", "--in-flight", "0"], "give 1 or more"),
+    "none in flight": (["eval", "cartpole", "teacher", "--in-flight", "0"], "give 1 to 64"),
     "missing task module": (["eval", "mine", "teacher", "--task-module", "nowhere.py"], "no such file"),
+    "too many in flight": (["eval", "cartpole", "teacher", "--in-flight", "100000"], "give 1 to 64"),
+    "a delay of what is measured": (["eval", "cartpole", "teacher", "--delay", "measured"], "give a number"),
+    "no latency": (["eval", "cartpole", "teacher", *VIRTUAL, "--latency", ""], "bad latency model"),
+    "endless latency": (["eval", "cartpole", "teacher", *VIRTUAL, "--latency", "1e306"], "bad latency model"),
+    "a demo of nothing": (["demo", "--episodes", "0"], "give 1 or more"),
+    "delays without an end": (["cliff", "cartpole", "--delays", "0", "inf"], "--delays 0 20 40"),
+    "nobody's home": (["eval", "cartpole", "gguf:~nosuchuser/x.gguf"], "home"),
     "delays without 0": (["cliff", "cartpole", "--delays", "20", "40"], "--delays 0 20 40"),
 }
 
@@ -119,7 +126,7 @@ def test_a_controller_that_fails_ends_the_run_with_one_line_and_keeps_what_was_f
         "    def reset(self, seed): self.episodes += 1\n"
         "    def decide(self, observation):\n"
         "        from ontick.controllers.base import Decision\n"
-        "        return Decision(1 // (3 - self.episodes))\n"
+        "        return Decision(1 // (4 - self.episodes))\n"
     )
     arguments = [
         "eval",
@@ -137,6 +144,71 @@ def test_a_controller_that_fails_ends_the_run_with_one_line_and_keeps_what_was_f
     assert "ZeroDivisionError" in captured.err
     (folder,) = (tmp_path / "runs").iterdir()
     assert len(read_run(folder).episodes) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("return 1", "is no ontick.controllers.base.Decision"),
+        ("raise SystemExit(0)", "SystemExit"),
+        ("observation.state[0] = 7; return Decision(0)", "read-only"),
+        ("return Decision(0, delay='x')", "TypeError"),
+        ("time.sleep(0.5); raise RuntimeError('too late')", "too late"),
+    ],
+)
+def test_a_controller_that_breaks_its_contract_is_one_line_in_real_time(
+    body: str, says: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    own = tmp_path / "own.py"
+    own.write_text(
+        "import time\nfrom ontick.controllers.base import Decision\nclass Own:\n    def __init__(self, task): pass\n"
+        f"    def reset(self, seed): pass\n    def decide(self, observation):\n        {body}\n"
+    )
+    assert main(["eval", "cartpole", f"python:{own}:Own", "--episodes", "1", "--runs", str(tmp_path / "runs")]) == 2
+    captured = capsys.readouterr()
+    assert len(captured.err.splitlines()) == 1
+    assert says in captured.err
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("env_id = 'NoSuch-v0'", "NoSuch"),
+        ("actions = ('a', 'b', 'c', 'd', 'e')", "names 5 actions"),
+        ("features = ()", "names 0 features"),
+        ("noop = 9", "9"),
+        ("tick_s = 'often'", "tick_s"),
+        ("def teacher(self, env, observation): return 1 / 0", "ZeroDivisionError"),
+        ("def outcome(self, ending): return 1 / 0", "ZeroDivisionError"),
+        ("measures = {'n': lambda episode: True}", "may be called"),
+        ("def make(self): return None", "NoneType"),
+    ],
+)
+def test_a_task_that_breaks_its_contract_is_one_line(
+    change: str, says: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    own = tmp_path / "own.py"
+    own.write_text(
+        f"from ontick.tasks.lunar_lander import LunarLander\nclass Own(LunarLander):\n    name = 'own'\n    {change}\n"
+    )
+    arguments = ["eval", "own", "teacher", *VIRTUAL, "--late", "noop", "--task-module", str(own)]
+    assert main([*arguments, "--episodes", "1", "--runs", str(tmp_path / "runs")]) == 2
+    captured = capsys.readouterr()
+    assert len(captured.err.splitlines()) == 1
+    assert says in captured.err
+
+
+def test_a_path_that_looks_like_markup_is_printed_as_it_is(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    runs = tmp_path / "a[bold]b[" / "red]"
+    assert main(["eval", "cartpole", "random", "--episodes", "1", *VIRTUAL, "--runs", str(runs)]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("run: ")]
+    assert Path(line.removeprefix("run: ")).is_dir()
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m ontick eval cartpole random --clock virtual --json --runs {tmp_path} | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
 
 
 def start(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:

@@ -34,7 +34,7 @@ def test_a_malformed_model_is_refused_with_the_forms_that_are_not(word: str) -> 
 
 
 def test_a_missing_trace_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OntickError, match="no recorded ticks"):
+    with pytest.raises(OntickError, match="give a run's folder"):
         parse_latency(f"trace:{tmp_path / 'nowhere'}")
 
 
@@ -61,10 +61,17 @@ def test_measured_is_what_was_measured() -> None:
     assert Measured().stream(0).next(3, 12345) == 12345
 
 
+def test_a_trace_of_silence_is_refused(tmp_path: Path) -> None:
+    evaluate(prepare(Setup("cartpole", "none", episodes=1, clock=ClockName.VIRTUAL)), tmp_path / "run")
+    for place in (tmp_path / "run", tmp_path / "run" / "ticks.jsonl.gz"):
+        with pytest.raises(OntickError, match="holds no answers"):
+            parse_latency(f"trace:{place}")
+
+
 def test_a_trace_draws_from_what_was_recorded(tmp_path: Path) -> None:
     setup = Setup("cartpole", "teacher", episodes=2, clock=ClockName.VIRTUAL, latency="lognormal:30,0.3")
     recorded = evaluate(prepare(setup), tmp_path / "run")
-    known = {answer.latency_ms for flight in recorded.flights for tick in flight.ticks for answer in tick.answers}
+    known = {answer.latency_ms for flight in recorded.flights for answer in flight.answers()}
     for place in (tmp_path / "run", tmp_path / "run" / "ticks.jsonl.gz"):
         trace = parse_latency(f"trace:{place}")
         assert isinstance(trace, Trace)

@@ -15,12 +15,13 @@ from ontick.clock import ns_from_ms
 from ontick.controllers.base import Decision, Observation
 from ontick.controllers.scripted import Teacher
 from ontick.controllers.wrappers import Delayed
+from ontick.errors import OntickError
 from ontick.late import LateRule, Source
 from ontick.latency import Constant, LatencyModel, Lognormal, Replay
 from ontick.loop import Interrupted, VirtualTime, WallTime, fly
 from ontick.records import INTERRUPTED, Flight, Tick
 from ontick.tasks import find_task
-from worlds import CountingTask, Policy, parity, schedule
+from worlds import Counting, CountingTask, Policy, parity, schedule
 
 TASKS = {name: find_task(name) for name in ("cartpole", "lunarlander")}
 ENVS = {name: task.make() for name, task in TASKS.items()}
@@ -114,7 +115,7 @@ def test_a_wall_runs_latencies_give_the_same_flight_under_the_virtual_clock(
     task = TASKS[name]
     controller = Delayed(Teacher(task), Lognormal(33, 0.5))
     real = fly(task, ENVS[name], controller, WallTime(), late=late, seed=5, in_flight=in_flight)
-    again = fly_teacher(name, Replay.of(real.ticks), late, seed=5, in_flight=in_flight)
+    again = fly_teacher(name, Replay.of(real), late, seed=5, in_flight=in_flight)
     assert schedule(real) == schedule(again)
     assert all(np.array_equal(a.observation, b.observation) for a, b in zip(real.ticks, again.ticks, strict=True))
     assert real.episode.reward == again.episode.reward
@@ -131,8 +132,97 @@ def test_an_overrun_is_counted_and_never_shifts_later_ticks() -> None:
     assert flight.ticks[11].lateness_ms >= 49
     assert flight.ticks[12].lateness_ms >= 29
     assert min(tick.lateness_ms for tick in flight.ticks[14:]) < 5
-    again = fly(task, task.make(), Policy(parity), VirtualTime(Replay.of(flight.ticks)), late=LateRule.HOLD, seed=0)
+    again = fly(task, task.make(), Policy(parity), VirtualTime(Replay.of(flight)), late=LateRule.HOLD, seed=0)
     assert schedule(again) == schedule(flight)
+
+
+def test_promises_are_the_same_in_simulation_even_when_the_world_stalls() -> None:
+    stalls = {8: 0.05, 9: 0.03, 20: 0.09, 33: 0.045}
+    task = CountingTask(length=50, on_step=lambda step: time.sleep(stalls.get(step, 0)))
+    for in_flight in (1, 2):
+        policy = Policy(parity)
+        delayed = Delayed(policy, Lognormal(30, 0.6))
+        real = fly(task, task.make(), delayed, WallTime(), late=LateRule.HOLD, seed=in_flight, in_flight=in_flight)
+        promised = {seen.tick: seen.promised for seen in policy.seen}
+        calm = CountingTask(length=50)
+        again = fly(
+            calm, calm.make(), policy, VirtualTime(Replay.of(real)), late=LateRule.HOLD, seed=0, in_flight=in_flight
+        )
+        assert {seen.tick: seen.promised for seen in policy.seen} == promised
+        assert schedule(again) == schedule(real)
+
+
+@pytest.mark.parametrize("clock", [VirtualTime(Constant(30)), WallTime()])
+def test_a_published_observation_never_changes(clock: VirtualTime | WallTime) -> None:
+    """An environment may write into the array that it returns; a controller may not."""
+
+    class InPlace(Counting):
+        state = np.zeros(2)
+
+        def step(self, action: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+            self.state[:], reward, terminated, truncated, info = super().step(action)
+            return self.state, reward, terminated, truncated, info
+
+    seen: list[list[float]] = []
+
+    class Slow(Policy):
+        def decide(self, observation: Observation) -> Decision:
+            seen.append(observation.state.tolist())
+            if isinstance(clock, WallTime):
+                time.sleep(0.03)
+            seen.append(observation.state.tolist())
+            return super().decide(observation)
+
+    flight = fly(CountingTask(15), InPlace(15), Slow(parity), clock, late=LateRule.HOLD, seed=0)
+    assert seen[::2] == seen[1::2]
+    assert [tick.observation[0] for tick in flight.ticks] == list(range(15))
+
+
+def test_an_error_after_the_last_tick_is_not_lost() -> None:
+    def fail_late(state: object) -> int:
+        time.sleep(0.3)
+        raise RuntimeError("too late")
+
+    task = CountingTask(length=3)
+    with pytest.raises(OntickError, match="too late"):
+        fly(task, task.make(), Policy(fail_late), WallTime(), late=LateRule.HOLD, seed=0)
+
+
+def test_a_reward_that_is_no_number_is_named() -> None:
+    class Broken(Counting):
+        def step(self, action: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+            state, reward, terminated, truncated, info = super().step(action)
+            return state, float("nan") if self.steps == 4 else reward, terminated, truncated, info
+
+    with pytest.raises(OntickError, match="reward nan at tick 3"):
+        fly(CountingTask(9), Broken(9), Policy(parity), VirtualTime(Constant(0)), late=LateRule.HOLD, seed=0)
+
+
+def test_ctrl_c_after_the_last_tick_leaves_the_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(self: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ontick.inflight.SimulatedRequests.uncollected", stop)
+    task = CountingTask(length=3)
+    with pytest.raises(Interrupted) as caught:
+        fly(task, task.make(), Policy(parity), VirtualTime(Constant(0)), late=LateRule.HOLD, seed=0)
+    assert caught.value.flight.episode.outcome == "counted"
+
+
+def test_ctrl_c_waits_for_all_open_calls_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(step: int) -> None:
+        if step == 10:
+            raise KeyboardInterrupt
+
+    def sleepy(state: object) -> int:
+        time.sleep(3)
+        return 0
+
+    task = CountingTask(length=20, on_step=stop)
+    started = time.perf_counter()
+    with pytest.raises(Interrupted):
+        fly(task, task.make(), Policy(sleepy), WallTime(), late=LateRule.HOLD, seed=0, in_flight=8)
+    assert time.perf_counter() - started < 2.5
 
 
 def test_pipelined_requests_start_on_every_observation() -> None:

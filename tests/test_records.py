@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,7 @@ from ontick.records import (
     RunWriter,
     Tick,
     episode_from_json,
+    episode_to_json,
     new_run_folder,
     read_run,
     tick_from_json,
@@ -62,9 +62,17 @@ def test_a_tick_survives_being_written(tick: Tick) -> None:
     assert again._replace(observation=tick.observation) == tick
 
 
-@given(st.builds(Episode, reward=finite, final_observation=st.lists(finite, max_size=8).map(tuple), outcome=st.text()))
+@given(
+    st.builds(
+        Episode,
+        reward=finite,
+        final_observation=st.lists(finite, max_size=8).map(tuple),
+        uncollected=st.lists(answer_records, max_size=2).map(tuple),
+        outcome=st.text(),
+    )
+)
 def test_an_episode_survives_being_written(episode: Episode) -> None:
-    later = {**json.loads(json.dumps(asdict(episode))), "a_key_of_a_later_version": 1}
+    later = {**json.loads(json.dumps(episode_to_json(episode))), "a_key_of_a_later_version": 1}
     assert episode_from_json(later) == episode
 
 
@@ -108,6 +116,26 @@ def test_a_record_cut_anywhere_keeps_every_whole_episode(tmp_path: Path, cut: in
     assert run.episodes == tuple(flight.episode for flight in flown.flights)[: len(run.episodes)]
     for read, flight in zip(run.flights(), flown.flights, strict=False):
         assert len(read.ticks) == flight.episode.steps
+
+
+def test_a_damaged_record_is_said_so(tmp_path: Path) -> None:
+    fly(tmp_path / "run")
+    path = tmp_path / "run" / "ticks.jsonl.gz"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(bytes(data))
+    with pytest.raises(OntickError, match="not a whole record"):
+        list(read_run(tmp_path / "run").flights())
+    (tmp_path / "run" / "episodes.jsonl").write_text('{"seed": \n')
+    with pytest.raises(OntickError, match="damaged"):
+        read_run(tmp_path / "run")
+
+
+def test_what_is_no_number_is_null_in_the_record(tmp_path: Path) -> None:
+    state = np.array([1.0, np.nan, -np.inf])
+    tick = Tick(0, 0.0, 0.0, state, 1, Source.FRESH, 0, 1.0)
+    assert json.loads(json.dumps(tick_to_json(0, tick), allow_nan=False))["observation"] == [1.0, None, None]
+    assert np.isnan(tick_from_json(tick_to_json(0, tick)).observation[1:]).all()
 
 
 def test_a_killed_run_keeps_every_finished_episode(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import tyro
 from rich.console import RenderableType
 from tyro.conf import EnumChoicesFromValues, FlagCreatePairsOff, Positional, arg, subcommand
 
-from ontick.errors import OntickError
+from ontick.errors import OntickError, blame
 from ontick.evaluation import cliff, demo
 from ontick.evaluation.episodes import ClockName, Setup, evaluate, prepare
 from ontick.evaluation.verdict import reach_verdict
@@ -24,7 +24,7 @@ from ontick.late import LateRule
 from ontick.records import Json, new_run_folder
 from ontick.report import tables
 from ontick.report.plots import plot_curves
-from ontick.report.terminal import progress_bar, say_error, stdout, without_box
+from ontick.report.terminal import progress_bar, say, say_error, without_box
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -46,12 +46,15 @@ class _Output:
     json: bool = False
     """Print exactly one JSON object on stdout."""
 
+    def folder(self, *words: str) -> Path:
+        return new_run_folder(self.runs.expanduser(), *words)
+
     def show(self, result: Json, *readable: RenderableType) -> None:
         if self.json:
             print(json.dumps(result))
         else:
             for part in readable:
-                stdout.print(part)
+                say(part)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +64,7 @@ class _Flying(_Output):
     seed: int = 0
     """The seed of the first episode; the others count up from it."""
     clock: ClockName = ClockName.WALL
-    """wall: real time. virtual: simulated time, bit for bit the same each time."""
+    """wall: real time. virtual: simulated time."""
     late: LateRule = LateRule.HOLD
     """What a tick does without a fresh action: hold the last one, or nothing."""
     latency: Milliseconds = None
@@ -98,7 +101,7 @@ class Eval(_Flying):
     def run(self) -> int:
         """Evaluate and print."""
         prepared = prepare(self.setup(self.task, self.controller))
-        folder = new_run_folder(self.runs, "eval", self.task, self.controller)
+        folder = self.folder("eval", self.task, self.controller)
         with progress_bar(f"{self.task} {self.controller}") as progress:
             evaluation = evaluate(prepared, folder, progress)
         result = evaluation.as_json()
@@ -115,7 +118,7 @@ class Verdict(_Flying):
 
     def run(self) -> int:
         """Judge and print."""
-        folder = new_run_folder(self.runs, "verdict", self.task, self.controller)
+        folder = self.folder("verdict", self.task, self.controller)
         with progress_bar(f"{self.task} {self.controller}") as progress:
             result = reach_verdict(self.setup(self.task, self.controller), folder, progress).as_json()
         self.show(result, tables.verdict_table([result]), result["why"], f"run: {folder}")
@@ -132,8 +135,8 @@ class Cliff(_Output):
     """How many episodes to fly at each delay."""
     seed: int = 0
     """The seed of the first episode; the others count up from it."""
-    delays: tuple[float, ...] = cliff.DELAYS_MS
-    """Delays in milliseconds; begin with 0."""
+    delays: tuple[float, ...] = ()
+    """Delays in milliseconds, the first 0 (default: 0 to 15 ticks)."""
     late: LateRule | None = None
     """Only this late rule (default: both)."""
     latency: Milliseconds = None
@@ -156,7 +159,7 @@ class Cliff(_Output):
             task_module=self.task_module,
         )
         rules = tuple(LateRule) if self.late is None else (self.late,)
-        folder = new_run_folder(self.runs, "cliff", self.task, self.controller)
+        folder = self.folder("cliff", self.task, self.controller)
         with progress_bar(f"{self.task} {self.controller}") as progress:
             curve = cliff.fly_curve(cliff.CurveSetup(base, rules, self.delays), folder, progress)
         picture = folder / "curve.png"
@@ -176,7 +179,7 @@ class Demo(_Output):
 
     def run(self) -> int:
         """Fly the story and print."""
-        folder = new_run_folder(self.runs, "demo")
+        folder = self.folder("demo")
         with progress_bar("demo") as progress:
             story = demo.tell(
                 folder, episodes=self.episodes, seed=self.seed, progress=progress, on_verdict=self._say
@@ -188,7 +191,7 @@ class Demo(_Output):
 
     def _say(self, verdict: Json) -> None:
         if not self.json:
-            stdout.print(f"{verdict['task']}, {tables.controller_name(verdict)}: {verdict['why']}")
+            say(f"{verdict['task']}, {tables.controller_name(verdict)}: {verdict['why']}")
 
 
 Command = (
@@ -214,6 +217,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         say_error(f"stopped; {stop}" if str(stop) else "stopped")
         return INTERRUPTED
+    except BrokenPipeError:  # whoever read stdout has gone; nothing more can be said there
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return INTERRUPTED
+    except Exception as error:
+        if os.environ.get("ONTICK_DEBUG"):
+            raise
+        say_error(blame(error))
+        return BAD_INPUT
 
 
 def _parse(arguments: Sequence[str]) -> Demo | Eval | Verdict | Cliff:
@@ -232,4 +243,8 @@ def _parse(arguments: Sequence[str]) -> Demo | Eval | Verdict | Cliff:
     except SystemExit as exit_:
         if exit_.code in (None, 0):
             raise
-        raise OntickError(without_box(box.getvalue())) from None
+        raise OntickError(f"{without_box(box.getvalue())}; see: ontick {_verb(arguments)}--help") from None
+
+
+def _verb(arguments: Sequence[str]) -> str:
+    return f"{arguments[0]} " if arguments and arguments[0] in {"demo", "eval", "verdict", "cliff"} else ""

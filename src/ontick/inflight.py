@@ -27,7 +27,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from ontick.clock import NS_PER_MS, NS_PER_S, Clock, Nanoseconds
 from ontick.controllers.base import Controller, Decision, Observation
-from ontick.errors import OntickError
+from ontick.errors import OntickError, blame
 from ontick.late import newest_of
 from ontick.latency import LatencyStream
 from ontick.records import AnswerRecord, State
@@ -63,6 +63,8 @@ class Start(NamedTuple):
 
     observation_tick: int
     at: Nanoseconds
+    published: Nanoseconds
+    """When that observation is made known."""
 
 
 class Slots:
@@ -86,7 +88,8 @@ class Slots:
             return None
         free = self._free_since[0]
         observation_tick = max(free // self._tick + 1, self._last_taken + 1)
-        return Start(observation_tick, max(free, (observation_tick - 1) * self._tick))
+        published = (observation_tick - 1) * self._tick
+        return Start(observation_tick, max(free, published), published)
 
     def take(self, start: Start) -> None:
         """Occupy the slot that has been free longest."""
@@ -110,32 +113,45 @@ def asking(controller: Controller, actions: int) -> Ask:
 
     def ask(shown: Observation) -> Decision:
         try:
-            decision = controller.decide(shown)
-            action = decision.action
-            if action is None:
-                return decision
-            action = operator.index(action)  # a NumPy integer becomes a plain one, which JSON can hold
+            return _legal(controller.decide(shown), actions)
         except OntickError:
             raise
-        except Exception as error:
-            what = f"{type(error).__name__}: {error}".splitlines()[0]
+        except (Exception, SystemExit) as error:
             raise OntickError(
-                f"the controller failed on the observation of tick {shown.tick} ({what}); "
-                f"mend it, ONTICK_DEBUG=1 shows where"
+                f"the controller failed on the observation of tick {shown.tick}: {blame(error)}"
             ) from error
-        if 0 <= action < actions:
-            return decision if action is decision.action else decision._replace(action=action)
-        return decision._replace(action=None, valid=False)
 
     return ask
 
 
+def _legal(decision: object, actions: int) -> Decision:
+    """Turn NumPy's numbers into plain ones, and an action that is not there into an invalid answer.
+
+    Raises:
+        TypeError: the decision is none.
+    """
+    if not isinstance(decision, Decision):
+        raise TypeError(f"decide returned {decision!r}, which is no ontick.controllers.base.Decision")
+    action, valid, delay, text = decision
+    if action is not None:
+        action = operator.index(action)
+        valid = bool(valid) and 0 <= action < actions
+    return Decision(
+        action if valid else None,
+        valid=bool(valid),
+        delay=max(0, operator.index(delay)),
+        text=None if text is None else str(text),
+    )
+
+
 class Mailbox:
-    """Answers on their way or waiting to be collected, in the order of their arrival."""
+    """Answers on their way, waiting to be collected, and collected, in the order of their arrival."""
 
     def __init__(self) -> None:
         self._waiting: list[Answer] = []
-        self._newest_used = -1
+        self._usable: list[Answer] = []
+        self._newest: list[int] = []
+        """The newest observation answered by ``_usable[: n + 1]``."""
 
     def put(self, answer: Answer) -> None:
         """Add an answer; its arrival may lie in the future."""
@@ -145,19 +161,29 @@ class Mailbox:
         """Take out what has arrived by ``deadline``."""
         arrived: list[Answer] = []
         while self._waiting and self._waiting[0].arrived <= deadline:
-            arrived.append(heapq.heappop(self._waiting))
-        fresh = newest_of(arrived, self._newest_used) if arrived else None
-        if fresh is not None:
-            self._newest_used = fresh.observation_tick
+            answer = heapq.heappop(self._waiting)
+            arrived.append(answer)
+            if answer.action is not None:
+                self._usable.append(answer)
+                self._newest.append(max(answer.observation_tick, self._newest[-1] if self._newest else -1))
         return arrived
+
+    def uncollected(self) -> list[Answer]:
+        """Return what is left."""
+        return sorted(self._waiting)
 
     def promised(self, start: Start) -> tuple[int, ...]:
         """Return the action that the observation's own tick will take unless a newer answer is there by then.
 
-        An answer that has arrived by ``start.at`` and is not collected yet will be collected at just that tick:
-        everything that arrived earlier was collected before the observation was published.
+        That is the newest answer to arrive after the observation was published, up to the start: what came
+        before was collected earlier. A world that is catching up may have collected it already.
         """
-        fresh = newest_of([answer for answer in self._waiting if answer.arrived <= start.at], self._newest_used)
+        late = len(self._usable)
+        while late and self._usable[late - 1].arrived > start.published:
+            late -= 1
+        used_before = self._newest[late - 1] if late else -1
+        arrived = [answer for answer in self._usable[late:] + self._waiting if answer.arrived <= start.at]
+        fresh = newest_of(arrived, used_before)
         return () if fresh is None or fresh.action is None else (fresh.action,)
 
 
@@ -170,6 +196,10 @@ class Requests(AbstractContextManager["Requests"], Protocol):
 
     def collect(self, deadline: Nanoseconds) -> list[Answer]:
         """Return the answers that have arrived by ``deadline`` and were not returned before, in order of arrival."""
+        ...
+
+    def uncollected(self) -> list[Answer]:
+        """Return, after the context, the answers that came or would have come after the last tick."""
         ...
 
 
@@ -185,9 +215,8 @@ class SimulatedRequests:
     def publish(self, observation_tick: int, state: State) -> None:
         """Start every request that this observation is for: at most one, and it may start between ticks."""
         start = self._slots.next()
-        # A slot's release time is known in advance, so the heap is never empty; what starts before the next
-        # publication starts on this observation, since each one is offered before the next is made.
-        while start is not None and start.observation_tick <= observation_tick:
+        # A slot's release is known in advance, so what is to start before the next publication starts here.
+        if start is not None and start.observation_tick == observation_tick:
             self._slots.take(start)
             shown = Observation(state, observation_tick, self._mailbox.promised(start))
             began = time.perf_counter_ns()
@@ -196,11 +225,14 @@ class SimulatedRequests:
             arrived = start.at + self._latencies.next(observation_tick, measured) + decision.delay
             self._slots.release(arrived)
             self._mailbox.put(Answer(arrived, observation_tick, start.at, decision))
-            start = self._slots.next()
 
     def collect(self, deadline: Nanoseconds) -> list[Answer]:
         """Return what has arrived; see `Requests.collect`."""
         return self._mailbox.collect(deadline)
+
+    def uncollected(self) -> list[Answer]:
+        """Return what the episode did not wait for; see `Requests.uncollected`."""
+        return self._mailbox.uncollected()
 
     def __enter__(self) -> SimulatedRequests:
         return self
@@ -245,9 +277,13 @@ class ThreadedRequests:
             BaseException: what the controller raised.
         """
         with self._changed:
-            if self._error is not None:
-                raise self._error
+            self._raise_error()
             return self._mailbox.collect(deadline)
+
+    def uncollected(self) -> list[Answer]:
+        """Return what the episode did not wait for; see `Requests.uncollected`."""
+        with self._changed:
+            return self._mailbox.uncollected()
 
     def __enter__(self) -> ThreadedRequests:
         return self
@@ -255,22 +291,35 @@ class ThreadedRequests:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let open calls finish, since the controller is about to be reset; when interrupted, not for long."""
+        """Let open calls finish, since the controller is about to be reset; when interrupted, not for long.
+
+        Raises:
+            BaseException: what the controller raised after the last tick.
+        """
         with self._changed:
             self._closing.set()
             self._changed.notify_all()
-        patience_s = INTERRUPT_PATIENCE_S if isinstance(error, KeyboardInterrupt) else None
+        give_up = time.monotonic() + INTERRUPT_PATIENCE_S if isinstance(error, KeyboardInterrupt) else None
         for thread in self._threads:
-            thread.join(patience_s)
+            thread.join(None if give_up is None else max(0.0, give_up - time.monotonic()))
+        if error is None:
+            self._raise_error()
+
+    def _raise_error(self) -> None:
+        """Raise what the controller raised in its thread, once."""
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
 
     def _work(self) -> None:
         try:
             while (taken := self._next_request()) is not None:
                 start, shown = taken
                 decision = self._ask(shown)
-                if decision.delay and self._closing.wait(decision.delay / NS_PER_S):
-                    return
-                self._arrive(start, decision)
+                due = self._clock.now() + decision.delay
+                if decision.delay:
+                    self._closing.wait(decision.delay / NS_PER_S)
+                self._arrive(start, decision, due)
         except BaseException as error:
             self._error = error  # raised again in the loop's thread
 
@@ -286,11 +335,11 @@ class ThreadedRequests:
                 self._changed.wait()
         return None
 
-    def _arrive(self, start: Start, decision: Decision) -> None:
+    def _arrive(self, start: Start, decision: Decision, due: Nanoseconds) -> None:
         with self._changed:
-            now = self._clock.now()
-            self._slots.release(now)
-            self._mailbox.put(Answer(now, start.observation_tick, start.at, decision))
+            arrived = max(self._clock.now(), due)  # ``due`` is later only when the episode ended during the delay
+            self._slots.release(arrived)
+            self._mailbox.put(Answer(arrived, start.observation_tick, start.at, decision))
             self._changed.notify_all()
 
 

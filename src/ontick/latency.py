@@ -16,10 +16,15 @@ import numpy as np
 
 from ontick.clock import Nanoseconds, ns_from_ms
 from ontick.errors import OntickError
-from ontick.records import Tick, decision_latencies_ms
+from ontick.records import Flight, decision_latencies_ms
 
 NEVER: Nanoseconds = 2**62
 """An answer that does not arrive in any episode: 146 years."""
+
+LONGEST_MS = 1e9
+"""Eleven days: longer than any episode, and short enough that no arithmetic on it overflows."""
+
+LARGEST_SIGMA = 10.0
 
 _FORMS = "0, 40 (ms), lognormal:150,0.25 (median ms, sigma), trace:FILE or measured"
 
@@ -108,15 +113,15 @@ class Trace:
 class Replay:
     """The very latencies of one recorded episode: under the virtual clock they give it back tick for tick.
 
-    A request whose answer was never collected (the episode ended first) never arrives here either.
+    A request that it does not know (an interrupted episode had more) never arrives.
     """
 
     by_observation_tick: Mapping[int, Nanoseconds]
 
     @classmethod
-    def of(cls, ticks: Sequence[Tick]) -> Replay:
-        """Take the latencies from an episode's ticks."""
-        answers = (answer for tick in ticks for answer in tick.answers)
+    def of(cls, flight: Flight) -> Replay:
+        """Take the latencies of a recorded episode."""
+        answers = flight.answers()
         return cls({answer.observation_tick: ns_from_ms(answer.latency_ms) for answer in answers})
 
     def stream(self, seed: int) -> Replay:
@@ -163,8 +168,8 @@ def parse_latency(word: str) -> LatencyModel:
         return Trace(Path(rest), decision_latencies_ms(Path(rest)))
     if kind == "lognormal":
         numbers = [_number(part) for part in rest.split(",")]
-        if len(numbers) == 2 and None not in numbers and numbers[0]:
-            return Lognormal(numbers[0], numbers[1] or 0.0)
+        if len(numbers) == 2 and numbers[0] and numbers[1] is not None and numbers[1] <= LARGEST_SIGMA:
+            return Lognormal(numbers[0], numbers[1])
     elif not rest:
         constant = _number(kind)
         if constant is not None:
@@ -173,9 +178,9 @@ def parse_latency(word: str) -> LatencyModel:
 
 
 def _number(text: str) -> float | None:
-    """Read a finite number of at least 0, or return None."""
+    """Read a number from 0 to `LONGEST_MS`, or return None."""
     try:
         value = float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) and value >= 0 else None
+    return value if 0 <= value <= LONGEST_MS else None

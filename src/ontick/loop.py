@@ -14,11 +14,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeAlias
 
+import numpy as np
+
 from ontick.clock import NS_PER_MS, Clock, Nanoseconds, VirtualClock, WallClock, ns_from_s, punctual
 from ontick.controllers.base import Controller
-from ontick.inflight import Ask, Requests, SimulatedRequests, Slots, ThreadedRequests, asking
+from ontick.errors import OntickError
+from ontick.inflight import Answer, Ask, Requests, SimulatedRequests, Slots, ThreadedRequests, asking
 from ontick.late import LateRule, Source, apply_rule, newest_of
-from ontick.latency import LatencyModel
+from ontick.latency import NEVER, LatencyModel
 from ontick.records import INTERRUPTED, Episode, Flight, State, Tick
 from ontick.tasks.base import Ending, Environment, Task
 
@@ -94,10 +97,11 @@ def fly(
         Interrupted: the user pressed Ctrl-C.
     """
     tick_ns = ns_from_s(task.tick_s)
-    state, _ = env.reset(seed=seed)
+    state = _frozen(env.reset(seed=seed)[0])
     controller.reset(seed)
     ticks: list[Tick] = []
     last: Step | None = None
+    uncollected: list[Answer] = []
     try:
         with time.punctual():
             clock, requests = time.begin(asking(controller, len(task.actions)), tick_ns, in_flight, seed)
@@ -107,9 +111,10 @@ def fly(
                     ticks.append(step.tick)
                     for observer in observers:
                         observer(step.tick)
+            uncollected = requests.uncollected()
     except KeyboardInterrupt as interrupt:
-        raise Interrupted(_flight(task, seed, ticks, last, interrupted=True)) from interrupt
-    return _flight(task, seed, ticks, last, interrupted=False)
+        raise Interrupted(_flight(task, seed, ticks, last, uncollected)) from interrupt
+    return _flight(task, seed, ticks, last, uncollected)
 
 
 class Step(NamedTuple):
@@ -117,6 +122,7 @@ class Step(NamedTuple):
 
     tick: Tick
     next_state: State
+    ended: bool
     truncated: bool
 
 
@@ -145,8 +151,8 @@ def _steps(
         if fresh is not None and fresh_action is not None:
             newest_used, held_action = fresh.observation_tick, fresh_action
         action, source = apply_rule(late, fresh_action, held_action, task.noop)
-        next_state, reward, terminated, truncated, _ = env.step(action)
-        ended = terminated or truncated
+        observation, reward, terminated, truncated, _ = env.step(action)
+        next_state, ended = _frozen(observation), bool(terminated or truncated)
         if not ended:
             requests.publish(k + 1, next_state)
         acted_on_observation = newest_used >= 0 and source is not Source.NOOP
@@ -161,26 +167,38 @@ def _steps(
             reward=float(reward),
             answers=tuple([answer.record() for answer in arrived]) if arrived else (),
         )
-        yield Step(tick, next_state, truncated)
+        if not math.isfinite(tick.reward):
+            raise OntickError(f"{task.env_id} gave the reward {tick.reward} at tick {k}; mend the environment")
+        yield Step(tick, next_state, ended, bool(truncated))
         state = next_state
 
 
-def _flight(task: Task, seed: int, ticks: list[Tick], last: Step | None, *, interrupted: bool) -> Flight:
+def _frozen(observation: State) -> State:
+    """Copy an observation: environments reuse theirs, and nothing may write into what has been published."""
+    state = np.array(observation)
+    state.flags.writeable = False
+    return state
+
+
+def _flight(task: Task, seed: int, ticks: list[Tick], last: Step | None, uncollected: list[Answer]) -> Flight:
     """Sum an episode up: everything but its end follows from its ticks."""
     reward = math.fsum(tick.reward for tick in ticks)
     fresh_ticks = sum(tick.source is Source.FRESH for tick in ticks)
     answers = [answer for tick in ticks for answer in tick.answers]
-    ending = None if last is None else Ending(len(ticks), reward, last.next_state, last.truncated)
+    outcome = INTERRUPTED
+    if last is not None and last.ended:
+        outcome = str(task.outcome(Ending(len(ticks), reward, last.next_state, last.truncated)))
     episode = Episode(
         seed=seed,
         steps=len(ticks),
         reward=reward,
-        outcome=INTERRUPTED if interrupted or ending is None else task.outcome(ending),
+        outcome=outcome,
         fresh_ticks=fresh_ticks,
         late_ticks=len(ticks) - fresh_ticks,
         stale_answers=sum(answer.action is not None for answer in answers) - fresh_ticks,
         invalid_answers=sum(not answer.valid for answer in answers),
         overrun_ticks=sum(tick.lateness_ms >= task.tick_ms for tick in ticks),
-        final_observation=() if ending is None else tuple(ending.final_observation.tolist()),
+        final_observation=() if last is None else tuple(last.next_state.tolist()),
+        uncollected=tuple(answer.record() for answer in uncollected if answer.arrived < NEVER),
     )
     return Flight(episode, ticks)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from ontick.errors import OntickError
+from ontick.errors import OntickError, blame
 
 
 def load_module(where: str) -> ModuleType:
@@ -24,9 +24,8 @@ def load_module(where: str) -> ModuleType:
         raise
     except ModuleNotFoundError as error:
         raise OntickError(f"cannot import {where} ({error}); give a .py file or an installed module") from error
-    except Exception as error:
-        what = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise OntickError(f"importing {where} failed ({what}); mend it and try again") from error
+    except (Exception, SystemExit) as error:
+        raise OntickError(f"importing {where} failed: {blame(error)}") from error
 
 
 def load_attribute(target: str) -> object:

@@ -8,13 +8,14 @@ A run is a folder: ``run.json`` (what was asked; written first), ``episodes.json
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import subprocess
 import sys
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -87,6 +88,8 @@ class Episode:
     overrun_ticks: int = 0
     """Ticks that ran a whole tick late or more because the machine stalled."""
     final_observation: tuple[float, ...] = ()
+    uncollected: tuple[AnswerRecord, ...] = ()
+    """Answers to requests that were open when the episode ended: too late for any tick, but as slow as they were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +99,16 @@ class Flight:
     episode: Episode
     ticks: Sequence[Tick]
 
+    def answers(self) -> list[AnswerRecord]:
+        """Return every answer that the controller gave, collected or not, leaving out its silences."""
+        answers = [answer for tick in self.ticks for answer in tick.answers]
+        return [answer for answer in (*answers, *self.episode.uncollected) if not answer.abstained]
+
 
 def tick_to_json(seed: int, tick: Tick) -> Json:
     """Return the JSON form of one line of ``ticks.jsonl.gz``."""
     fields = tick._asdict()
-    fields["observation"] = [float(value) for value in tick.observation]
+    fields["observation"] = _numbers(tick.observation.tolist())
     fields["answers"] = [answer._asdict() for answer in tick.answers]
     return {"seed": seed, **fields}
 
@@ -108,16 +116,25 @@ def tick_to_json(seed: int, tick: Tick) -> Json:
 def tick_from_json(fields: Mapping[str, Any]) -> Tick:
     """Invert `tick_to_json` (the seed apart)."""
     known = {name: fields[name] for name in Tick._fields if name in fields}
-    known["observation"] = np.asarray(fields["observation"])
+    known["observation"] = np.array(fields["observation"], dtype=float)  # null becomes NaN
     known["source"] = Source(fields["source"])
     known["answers"] = tuple(AnswerRecord(**answer) for answer in fields.get("answers", ()))
     return Tick(**known)
 
 
+def episode_to_json(episode: Episode) -> Json:
+    """Return the JSON form of one line of ``episodes.jsonl``."""
+    fields = {name: getattr(episode, name) for name in Episode.__dataclass_fields__}
+    fields["final_observation"] = _numbers(episode.final_observation)
+    fields["uncollected"] = [answer._asdict() for answer in episode.uncollected]
+    return fields
+
+
 def episode_from_json(fields: Mapping[str, Any]) -> Episode:
-    """Invert ``dataclasses.asdict``; keys of later versions are ignored."""
+    """Invert `episode_to_json`; keys of later versions are ignored."""
     known = {name: fields[name] for name in Episode.__dataclass_fields__ if name in fields}
     known["final_observation"] = tuple(known.get("final_observation", ()))
+    known["uncollected"] = tuple(AnswerRecord(**answer) for answer in known.get("uncollected", ()))
     return Episode(**known)
 
 
@@ -141,7 +158,7 @@ class RunWriter:
         ticks = [json.dumps(tick_to_json(f.episode.seed, tick)) for f in flights for tick in f.ticks]
         if ticks:
             self._append("ticks.jsonl.gz", _gzip_member("".join(f"{line}\n" for line in ticks).encode()))
-        episodes = [json.dumps({**labels, **asdict(flight.episode)}) for flight in flights]
+        episodes = [json.dumps({**labels, **episode_to_json(flight.episode)}) for flight in flights]
         self._append("episodes.jsonl", "".join(f"{line}\n" for line in episodes).encode())
 
     def finish(self, summary: Mapping[str, Any]) -> None:
@@ -171,10 +188,9 @@ class Run:
 
     def flights(self) -> Iterator[Flight]:
         """Yield every finished episode with its ticks, in the order flown."""
-        ticks = _read_ticks(self.folder / "ticks.jsonl.gz")
-        by_episode = _group_by_episode(ticks)
-        for episode, flown in zip(self.episodes, by_episode, strict=False):
-            yield Flight(episode, flown)
+        path = self.folder / "ticks.jsonl.gz"
+        by_episode = _group_by_episode(_read_ticks(path)) if path.exists() else ()
+        yield from map(Flight, self.episodes, by_episode)
 
 
 def read_run(folder: Path) -> Run:
@@ -185,6 +201,13 @@ def read_run(folder: Path) -> Run:
     """
     if not (folder / "run.json").is_file():
         raise OntickError(f"{folder} is not a run (no run.json in it); give a folder that `ontick eval` wrote")
+    try:
+        return _read_run(folder)
+    except (KeyError, TypeError, ValueError) as error:
+        raise OntickError(f"the record in {folder} is damaged ({error}); restore it from a copy") from error
+
+
+def _read_run(folder: Path) -> Run:
     run: Json = json.loads((folder / "run.json").read_text())
     lines = _whole_json_lines((folder / "episodes.jsonl").read_bytes() if (folder / "episodes.jsonl").exists() else b"")
     summary_path = folder / "summary.json"
@@ -193,17 +216,23 @@ def read_run(folder: Path) -> Run:
 
 
 def decision_latencies_ms(source: Path) -> list[float]:
-    """Return the latency of every collected answer of a recorded run, in the order flown.
+    """Return the latency of every answer of a recorded run, in the order flown.
 
     ``source`` is a run's folder or its ``ticks.jsonl.gz``.
 
     Raises:
         OntickError: there is no such record, or it holds no answers.
     """
-    path = source / "ticks.jsonl.gz" if source.is_dir() else source
-    if not path.is_file():
-        raise OntickError(f"no recorded ticks at {source}; give a run's folder or its ticks.jsonl.gz")
-    latencies = [answer.latency_ms for _, tick in _read_ticks(path) for answer in tick.answers]
+    try:
+        if source.is_dir():
+            answers = [answer for flight in read_run(source).flights() for answer in flight.answers()]
+        else:
+            answers = [answer for tick in _read_ticks(source) for answer in tick.answers if not answer.abstained]
+    except OSError as error:
+        raise OntickError(
+            f"cannot read {source} ({error.strerror}); give a run's folder or its ticks.jsonl.gz"
+        ) from error
+    latencies = [answer.latency_ms for answer in answers]
     if not latencies:
         raise OntickError(f"{source} holds no answers to draw latencies from; give a run whose controller answered")
     return latencies
@@ -211,8 +240,8 @@ def decision_latencies_ms(source: Path) -> list[float]:
 
 def new_run_folder(runs: Path, *words: str) -> Path:
     """Return a folder under ``runs`` that does not exist yet, named by the time (UTC) and ``words``."""
-    slug = "-".join("".join(c if c.isalnum() else "_" for c in word).strip("_")[:40] for word in words)
-    base = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{slug}"
+    slug = "-".join("".join(c if c.isascii() and c.isalnum() else "_" for c in word).strip("_")[:40] for word in words)
+    base = f"{datetime.now(UTC):%Y%m%d-%H%M%S.%f}"[:19] + f"-{slug}"
     candidates = (runs / (base if n == 1 else f"{base}-{n}") for n in range(1, 10_000))
     return next(folder for folder in candidates if not folder.exists())
 
@@ -301,18 +330,33 @@ def _gzip_member(data: bytes) -> bytes:
     return compressor.compress(data) + compressor.flush()
 
 
-def _gzip_members(data: bytes) -> Iterator[bytes]:
-    """Yield each whole member of a gzip file; one cut short by a kill ends the file."""
-    while data:
-        decompressor = zlib.decompressobj(wbits=31)
-        try:
-            member = decompressor.decompress(data)
-        except zlib.error:
-            return
-        if not decompressor.eof:
-            return
-        yield member
-        data = decompressor.unused_data
+def _gzip_members(path: Path) -> Iterator[bytes]:
+    """Yield each whole member of a gzip file; one cut short by a kill ends the file.
+
+    Raises:
+        ValueError: the file is damaged, not just cut short.
+    """
+    with path.open("rb") as file:
+        decompressor, member = zlib.decompressobj(wbits=31), bytearray()
+        data = file.read(_CHUNK_BYTES)
+        while data:
+            try:
+                member += decompressor.decompress(data)
+            except zlib.error as error:
+                raise ValueError(str(error)) from error
+            data = decompressor.unused_data
+            if decompressor.eof:
+                yield bytes(member)
+                decompressor, member = zlib.decompressobj(wbits=31), bytearray()
+            data = data or file.read(_CHUNK_BYTES)
+
+
+_CHUNK_BYTES = 1 << 16
+
+
+def _numbers(values: Sequence[float]) -> list[float | None]:
+    """Return plain numbers; JSON has none that are not finite."""
+    return [float(value) if math.isfinite(value) else None for value in values]
 
 
 def _whole_json_lines(data: bytes) -> list[Json]:
@@ -321,21 +365,27 @@ def _whole_json_lines(data: bytes) -> list[Json]:
     return [json.loads(line) for line in whole.splitlines() if line]
 
 
-def _read_ticks(path: Path) -> Iterator[tuple[int, Tick]]:
-    if not path.exists():
-        return
+def _read_ticks(path: Path) -> Iterator[Tick]:
+    """Yield every whole tick.
+
+    Raises:
+        OntickError: the file is no record of ticks.
+        OSError: it cannot be read.
+    """
     try:
-        for member in _gzip_members(path.read_bytes()):
+        for member in _gzip_members(path):
             for fields in _whole_json_lines(member):
-                yield fields["seed"], tick_from_json(fields)
+                yield tick_from_json(fields)
     except (KeyError, TypeError, ValueError) as error:
-        raise OntickError(f"{path} is not a record of ticks; give a run's folder or its ticks.jsonl.gz") from error
+        raise OntickError(
+            f"{path} is not a whole record of ticks; give a run's folder or its ticks.jsonl.gz"
+        ) from error
 
 
-def _group_by_episode(ticks: Iterator[tuple[int, Tick]]) -> Iterator[tuple[Tick, ...]]:
+def _group_by_episode(ticks: Iterator[Tick]) -> Iterator[tuple[Tick, ...]]:
     """Split at each tick 0: seeds may repeat in one run, ticks always count up from 0."""
     flown: list[Tick] = []
-    for _, tick in ticks:
+    for tick in ticks:
         if tick.tick == 0 and flown:
             yield tuple(flown)
             flown = []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,11 +82,18 @@ def test_nothing_to_keep_needs_nothing() -> None:
     assert needs_ms(find_task("cartpole"), points_of({0: 0, 20: 0}, 5)) is None
 
 
-@pytest.mark.parametrize("delays", [(), (20, 40), (-20, 0)])
+@pytest.mark.parametrize("delays", [(20, 40), (-20, 0), (0, math.nan), (math.nan, 0), (0, math.inf)])
 def test_delays_must_begin_with_none(tmp_path: Path, delays: tuple[float, ...]) -> None:
     with pytest.raises(OntickError, match="--delays 0 20 40"):
         fly_curve(replace(CURVE, delays_ms=delays), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_delays_are_in_ticks_unless_told_otherwise_each_once_and_in_order() -> None:
+    assert CurveSetup(BASE).filled_in(find_task("cartpole")).delays_ms == tuple(range(0, 301, 20))
+    acrobot = find_task("acrobot", str(Path(__file__).parents[2] / "docs" / "examples" / "acrobot.py"))
+    assert CurveSetup(BASE).filled_in(acrobot).delays_ms[-1] == 15 * 200
+    assert CurveSetup(BASE, delays_ms=(40, 0, -0.0, 40)).filled_in(acrobot).delays_ms == (0, 40)
 
 
 def test_what_a_task_needs_is_remembered_until_something_changes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,12 +105,12 @@ def test_what_a_task_needs_is_remembered_until_something_changes(monkeypatch: py
         flown.append(done)
 
     assert needs.task_needs_ms(setup, count) == 60
-    assert len(flown) == len(cliff.DELAYS_MS)
+    assert len(flown) == len(cliff.DELAY_TICKS)
     assert needs.task_needs_ms(replace(setup, seed=9, episodes=3), count) == 60
-    assert len(flown) == len(cliff.DELAYS_MS)
+    assert len(flown) == len(cliff.DELAY_TICKS)
     assert needs.task_needs_ms(replace(setup, in_flight=2), count) is not None
-    assert len(flown) == 2 * len(cliff.DELAYS_MS)
+    assert len(flown) == 2 * len(cliff.DELAY_TICKS)
     for file in (needs.cache_folder() / "needs").iterdir():
         file.write_text("{half a")
     assert needs.task_needs_ms(setup, count) == 60
-    assert len(flown) == 3 * len(cliff.DELAYS_MS)
+    assert len(flown) == 3 * len(cliff.DELAY_TICKS)

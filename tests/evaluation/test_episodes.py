@@ -35,7 +35,9 @@ def test_the_summary_can_be_computed_again_from_the_record(tmp_path: Path) -> No
     flights = list(read_run(tmp_path / "run").flights())
     episodes = [flight.episode for flight in flights]
     ticks = [tick for flight in flights for tick in flight.ticks]
-    latencies = [answer.latency_ms for tick in ticks for answer in tick.answers]
+    collected = [answer.latency_ms for tick in ticks for answer in tick.answers]
+    latencies = collected + [answer.latency_ms for episode in episodes for answer in episode.uncollected]
+    assert len(latencies) == len(collected) + 6  # serial: one request was open at the end of each episode
     assert summary["n"] == 6
     assert [episode.seed for episode in episodes] == list(range(40, 46))
     assert summary["reward_mean"] == pytest.approx(sum(tick.reward for tick in ticks) / 6)

@@ -67,4 +67,4 @@ def test_a_usage_box_becomes_a_line() -> None:
         "╭─ Value error ──────────────╮\n│ Error parsing --episodes: │\n│ 'abc'. │\n│ ────────────── │\n"
         "│ For full helptext, see ontick eval --help │\n╰────────╯"
     )
-    assert without_box(box) == "Error parsing --episodes: 'abc'; see: ontick eval --help"
+    assert without_box(box) == "Error parsing --episodes: 'abc'"

@@ -8,11 +8,11 @@ from importlib.metadata import entry_points
 from ontick.controllers.base import Controller
 from ontick.controllers.llm import LanguageModelController
 from ontick.controllers.scripted import Chance, Nobody, Teacher
-from ontick.errors import OntickError, UnknownNameError
+from ontick.errors import OntickError, blame, unknown_name
 from ontick.models.catalog import MODEL_WORDS, is_model_word, load_model
 from ontick.plugins import load_attribute
 from ontick.prompts import Prompt
-from ontick.tasks.base import Task
+from ontick.tasks.base import Task, no_teacher
 
 ENTRY_POINT_GROUP = "ontick.controllers"
 
@@ -34,7 +34,7 @@ def make_controller(word: str, task: Task) -> Controller:
         OntickError: there is no such controller, or it cannot be loaded or cannot fly this task.
     """
     if word == "teacher" and not task.has_teacher:
-        raise OntickError(f"task {task.name!r} has no teacher; give it one by overriding Task.teacher")
+        raise no_teacher(task)
     if word in SCRIPTED:
         return SCRIPTED[word](task)
     if is_model_word(word):
@@ -43,7 +43,7 @@ def make_controller(word: str, task: Task) -> Controller:
         return _checked(word, load_attribute(word.removeprefix("python:")), task)
     installed = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
     if word not in installed:
-        raise UnknownNameError("controller", word, [*SCRIPTED, *MODEL_WORDS, _OWN, *installed])
+        raise unknown_name("controller", word, [*SCRIPTED, *MODEL_WORDS, _OWN, *installed])
     return _checked(word, installed[word].load(), task)
 
 
@@ -55,9 +55,8 @@ def _checked(word: str, factory: object, task: Task) -> Controller:
         made = factory(task)
     except OntickError:
         raise
-    except Exception as error:
-        what = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise OntickError(f"{word} could not be made ({what}); it is called with the task alone") from error
+    except (Exception, SystemExit) as error:
+        raise OntickError(f"{word} could not be made: {blame(error)}") from error
     if not isinstance(made, Controller):
         raise OntickError(f"{word} has no reset and decide; see docs/add-a-controller.md")
     return made

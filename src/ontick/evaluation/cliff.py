@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TypeAlias
@@ -24,13 +24,13 @@ from ontick.errors import OntickError
 from ontick.evaluation.episodes import Prepared, Progress, Setup, prepare, silent
 from ontick.evaluation.statistics import bootstrap_ci95
 from ontick.late import LateRule
-from ontick.latency import Constant
+from ontick.latency import LONGEST_MS, Constant
 from ontick.loop import fly
 from ontick.records import Episode, Flight, Json, RunWriter, usable_cores
 from ontick.tasks.base import Task
 
-DELAYS_MS = tuple(range(0, 301, 20))
-"""0 … 300 ms, a tick of 20 ms apart."""
+DELAY_TICKS = range(16)
+"""A curve's delays, unless told otherwise: 0 … 300 ms where a tick is 20 ms."""
 
 EPISODES = 50
 
@@ -44,17 +44,19 @@ class CurveSetup:
 
     base: Setup
     late_rules: tuple[LateRule, ...] = tuple(LateRule)
-    delays_ms: tuple[float, ...] = DELAYS_MS
+    delays_ms: tuple[float, ...] = ()
+    """Ascending, from 0; when empty, those of `DELAY_TICKS`."""
 
-    def check(self) -> None:
-        """Refuse delays that mean nothing.
+    def filled_in(self, task: Task) -> CurveSetup:
+        """Return the same with its delays in order and each once.
 
         Raises:
-            OntickError: there are none, they do not begin with 0, or one is negative.
+            OntickError: they do not begin with 0, or one is no number of milliseconds.
         """
-        self.base.check()
-        if not self.delays_ms or min(self.delays_ms) != 0:
+        delays = sorted(set(self.delays_ms or (ticks * task.tick_ms for ticks in DELAY_TICKS)))
+        if delays[0] != 0 or not delays[-1] <= LONGEST_MS:
             raise OntickError("a latency curve compares with no delay; let --delays begin with 0: --delays 0 20 40")
+        return replace(self, delays_ms=tuple(delays))
 
 
 _Wanted: TypeAlias = tuple[Setup, LateRule, float]
@@ -75,8 +77,8 @@ def fly_curve(setup: CurveSetup, run: Path, progress: Progress = silent) -> Json
     Raises:
         OntickError: the setup is wrong, or the folder cannot be written.
     """
-    setup.check()
     task = _prepared(setup.base).task  # whatever is wrong with the setup shows before anything is written
+    setup = setup.filled_in(task)
     asked = setup.base.as_json()
     del asked["late"]
     writer = RunWriter(run, {"verb": "cliff", **asked, "late_rules": setup.late_rules, "delays_ms": setup.delays_ms})
@@ -124,7 +126,7 @@ def needs_ms(task: Task, points: Sequence[Point]) -> float | None:
 def fly_points(setup: CurveSetup) -> Iterator[Point]:
     """Yield every point once it is flown; there is a process a core, and the results do not depend on how many."""
     # Small delays fly longest, so they go first.
-    wanted = [(setup.base, late, delay) for delay in sorted(setup.delays_ms) for late in setup.late_rules]
+    wanted = [(setup.base, late, delay) for delay in setup.delays_ms for late in setup.late_rules]
     processes = min(usable_cores(), len(wanted))
     if setup.base.controller not in SCRIPTED or processes == 1:
         yield from map(_fly_point, wanted)  # a model has its own threads, and is loaded once
@@ -135,9 +137,9 @@ def fly_points(setup: CurveSetup) -> Iterator[Point]:
 
 def _as_flown(workers: ProcessPoolExecutor, wanted: Sequence[_Wanted]) -> Iterator[Point]:
     """Yield points as the workers finish them; where no worker can be started, fly them in this process."""
-    flying = {workers.submit(_fly_point, point): point for point in wanted}
     left = set(wanted)
     try:
+        flying = {workers.submit(_fly_point, point): point for point in wanted}
         for future in as_completed(flying):
             point = future.result()
             left.remove(flying[future])

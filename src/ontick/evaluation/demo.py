@@ -53,6 +53,9 @@ def tell(
         OntickError: the folder ``run`` cannot be written, or the model is not installed.
         KeyboardInterrupt: after what was flown has been kept.
     """
+    for task in TASKS:
+        for controller, delay in controllers:
+            Setup(task, controller, episodes=episodes, seed=seed, delay=delay).check()
     writer = RunWriter(run, {"verb": "demo", "episodes": episodes, "seed": seed, "controllers": list(controllers)})
     # The curves first: they keep every core busy, and the clock wants one to itself afterwards.
     curves: list[Json] = []

@@ -16,12 +16,16 @@ from ontick.evaluation.summary import summarise
 from ontick.late import LateRule
 from ontick.latency import Constant, LatencyModel, parse_latency
 from ontick.loop import Interrupted, Time, VirtualTime, WallTime, fly
-from ontick.records import Flight, Json, RunWriter
+from ontick.records import Flight, Json, RunWriter, episode_to_json
 from ontick.tasks import find_task
 from ontick.tasks.base import Environment, Task
 
 Progress: TypeAlias = Callable[[int, int, str], None]
 """Called with how many of how many are done, and what was done last."""
+
+
+MOST_IN_FLIGHT = 64
+"""More open requests than any line answers usefully; each is a thread in real time."""
 
 
 def silent(done: int, total: int, what: str) -> None:
@@ -63,15 +67,17 @@ class Setup:
             raise OntickError(f"--episodes {self.episodes} flies nothing; give 1 or more")
         if self.seed < 0:
             raise OntickError(f"--seed {self.seed} is no seed; give 0 or more")
-        if self.in_flight < 1:
-            raise OntickError(f"--in-flight {self.in_flight} asks nothing; give 1 or more")
+        if not 1 <= self.in_flight <= MOST_IN_FLIGHT:
+            raise OntickError(f"--in-flight {self.in_flight} cannot be; give 1 to {MOST_IN_FLIGHT}")
+        if self.delay == "measured":
+            raise OntickError("--delay adds to what is measured anyway; give a number or lognormal:150,0.25")
         if self.latency is not None and self.clock is ClockName.WALL:
             raise OntickError(
                 "--latency is for simulated time; add --clock virtual, or use --delay to slow a real controller down"
             )
 
     def as_json(self) -> Json:
-        """Return what the record and ``--json`` say of it."""
+        """Return what the record says of it."""
         return asdict(self)
 
 
@@ -94,16 +100,30 @@ class Prepared:
 
 
 def prepare(setup: Setup) -> Prepared:
-    """Load everything that ``setup`` names; whatever is wrong with it shows here, before anything is written.
+    """Load everything that ``setup`` names and try it once, so that what is wrong shows before anything is written.
 
     Raises:
-        OntickError: something it names is unknown, missing or malformed.
+        OntickError: something it names is unknown, missing or malformed, or does not fit together.
     """
     setup.check()
     task = find_task(setup.task, setup.task_module)
-    time = WallTime() if setup.clock is ClockName.WALL else VirtualTime(parse_latency(setup.latency or "0"))
+    time = (
+        WallTime()
+        if setup.clock is ClockName.WALL
+        else VirtualTime(parse_latency("0" if setup.latency is None else setup.latency))
+    )
     delay = None if setup.delay is None else parse_latency(setup.delay)
-    return Prepared(setup, task, task.make(), make_controller(setup.controller, task), time, delay)
+    env = task.make()
+    controller = make_controller(setup.controller, task)
+    observation, _ = env.reset(seed=setup.seed)
+    if len(observation) != len(task.features):
+        raise OntickError(
+            f"task {task.name!r} names {len(task.features)} features, but {task.env_id} observes {len(observation)}; "
+            "name those"
+        )
+    env.step(task.noop)
+    controller.reset(setup.seed)
+    return Prepared(setup, task, env, controller, time, delay)
 
 
 @dataclass(frozen=True)
@@ -127,7 +147,7 @@ class Evaluation:
             "latency": setup.latency,
             "delay": setup.delay,
             "in_flight": setup.in_flight,
-            "episodes": [asdict(flight.episode) for flight in self.flights],
+            "episodes": [episode_to_json(flight.episode) for flight in self.flights],
             "summary": self.summary,
             "run": str(self.run),
             **({"interrupted": True} if self.interrupted else {}),

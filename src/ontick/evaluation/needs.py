@@ -22,7 +22,8 @@ def task_needs_ms(setup: Setup, progress: Progress = silent) -> float | None:
     """Return the latency that ``setup``'s task allows under its late rule and requests in flight.
 
     It is flown by the task's teacher, 50 episodes a delay, and remembered in the user's cache folder until the
-    task, the curve's settings or the code changes. None when the task has no teacher, or one that never succeeds.
+    task's file, the curve's settings or this package changes. None when the task has no teacher, or one that
+    never succeeds.
     """
     task = find_task(setup.task, setup.task_module)
     if not task.has_teacher:
@@ -36,7 +37,7 @@ def task_needs_ms(setup: Setup, progress: Progress = silent) -> float | None:
         latency=None,
         delay=None,
     )
-    curve = CurveSetup(teacher, late_rules=(setup.late,))
+    curve = CurveSetup(teacher, late_rules=(setup.late,)).filled_in(task)
     remembered = cache_folder() / "needs" / f"{_fingerprint(task, curve)}.json"
     with suppress(OSError, ValueError, KeyError):
         return json.loads(remembered.read_text())["needs_ms"]
@@ -55,16 +56,15 @@ def task_needs_ms(setup: Setup, progress: Progress = silent) -> float | None:
 
 def cache_folder() -> Path:
     """Return where results that can be made again are remembered (``$XDG_CACHE_HOME/ontick``)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ontick"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "ontick"
 
 
 def _fingerprint(task: Task, curve: CurveSetup) -> str:
     """Digest everything that a task's need depends on."""
     digest = hashlib.sha256(json.dumps(asdict(curve), sort_keys=True).encode())
-    digest.update(metadata.version("gymnasium").encode())
-    with suppress(OSError, TypeError):
-        digest.update(inspect.getsource(type(task)).encode())
-    package = Path(ontick.__file__).parent
-    for file in sorted(package.rglob("*.py")):
+    for package in ("gymnasium", "numpy", "Box2D"):
+        digest.update(metadata.version(package).encode())
+    digest.update(Path(inspect.getfile(type(task))).read_bytes())
+    for file in sorted(Path(ontick.__file__).parent.rglob("*.py")):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:24]

@@ -25,7 +25,7 @@ def summarise(task: Task, flights: Sequence[Flight]) -> Json:
     n = len(episodes)
     rewards = [episode.reward for episode in episodes]
     measured = {name: sum(map(counts, episodes)) for name, counts in task.measures.items()}
-    answers = [answer for tick in ticks for answer in tick.answers if not answer.abstained]
+    answers = [answer for flight in flights for answer in flight.answers()]
     actions = Counter(tick.action for tick in ticks)
     successes = measured[task.success]
     return {

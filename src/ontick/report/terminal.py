@@ -6,7 +6,7 @@ import re
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ontick.evaluation.episodes import Progress as Report
@@ -19,11 +19,11 @@ stderr = Console(stderr=True)
 def progress_bar(what: str) -> Generator[Report]:
     """Show a bar with the time left on stderr while open; nothing where stderr is no terminal."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("[dim]{task.fields[last]}"),
+        TextColumn("{task.fields[last]}", style="dim", markup=False),
     )
     with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
         task = bar.add_task(what, total=None, last="")
@@ -34,6 +34,14 @@ def progress_bar(what: str) -> Generator[Report]:
         yield report
 
 
+def say(part: RenderableType) -> None:
+    """Write a result on stdout; plain text as it is, unbroken, so that a path in it can be copied."""
+    if isinstance(part, str):
+        stdout.print(part, markup=False, highlight=False, soft_wrap=True)
+    else:
+        stdout.print(part)
+
+
 def say_error(message: str) -> None:
     """Write a mistake on stderr, in one line."""
     text = " ".join(message.split())
@@ -41,7 +49,7 @@ def say_error(message: str) -> None:
 
 
 def without_box(boxed: str) -> str:
-    """Turn the box that tyro draws around a usage error into a line that says what to run."""
+    """Take what tyro says of a usage error out of the box that it draws around it."""
     lines = [re.sub(r"[╭╮╰╯│─┌┐└┘|]+", " ", line) for line in boxed.splitlines()]
     said: list[str] = []
     rule_seen = False
@@ -49,6 +57,4 @@ def without_box(boxed: str) -> str:
         rule_seen = rule_seen or "───" in drawn
         if not rule_seen:
             said.append(line)
-    help_command = re.search(r"ontick(?: \w+)? --help", boxed)
-    problem = re.sub(r"\s+", " ", " ".join(said)).strip().rstrip(" .")
-    return f"{problem}; see: {help_command[0] if help_command else 'ontick --help'}"
+    return re.sub(r"\s+", " ", " ".join(said)).strip().rstrip(" .")

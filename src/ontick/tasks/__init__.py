@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.metadata import entry_points
 
-from ontick.errors import OntickError, UnknownNameError
+from ontick.errors import OntickError, unknown_name
 from ontick.plugins import load_attribute, load_module
 from ontick.tasks.base import Task
 
@@ -32,7 +32,7 @@ def find_task(name: str, task_module: str | None = None) -> Task:
     if task_module is not None:
         known |= {kind.name: lambda kind=kind: kind for kind in _tasks_in(task_module)}
     if name not in known:
-        raise UnknownNameError("task", name, known, "your own with --task-module FILE.py")
+        raise unknown_name("task", name, known, "your own with --task-module FILE.py")
     kind = known[name]()
     if not (isinstance(kind, type) and issubclass(kind, Task)):
         raise OntickError(f"task {name!r} is not a subclass of ontick.tasks.base.Task; see docs/add-a-task.md")

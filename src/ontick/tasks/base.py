@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Environment: TypeAlias = "gym.Env[Any, Any]"
 
+RESERVED = frozenset({"n", "late", "delay_ms", "success", "summary"})
+"""Words that reports use themselves."""
+
 
 class Feature(NamedTuple):
     """One entry of the observation vector."""
@@ -78,7 +81,7 @@ class Task(ABC):
         Raises:
             OntickError: this task has no teacher.
         """
-        raise OntickError(f"task {self.name!r} has no teacher; give it one by overriding Task.teacher")
+        raise no_teacher(self)
 
     @property
     def has_teacher(self) -> bool:
@@ -92,6 +95,11 @@ class Task(ABC):
         env: Environment = gym.make(self.env_id, disable_env_checker=True)
         if not isinstance(env.action_space, gym.spaces.Discrete):
             raise OntickError(f"{self.env_id} has no discrete actions; Ontick flies discrete actions only")
+        if env.action_space.start != 0 or env.action_space.n < len(self.actions):
+            raise OntickError(
+                f"task {self.name!r} names {len(self.actions)} actions from 0, but {self.env_id} has "
+                f"{env.action_space.n} from {env.action_space.start}; name those"
+            )
         space: Any = env.observation_space
         if not isinstance(space, gym.spaces.Box) or len(space.shape) != 1:
             return gym.wrappers.FlattenObservation(env)
@@ -127,6 +135,7 @@ class Task(ABC):
                 "tick_s must be a positive number of seconds",
             ),
             (len(self.actions) < 2, "actions must name at least two actions"),
+            (bool(RESERVED & set(self.measures)), f"none of its measures may be called {sorted(RESERVED)}"),
             (not 0 <= self.initial_action < len(self.actions), "initial_action must be one of the actions"),
             (
                 self.success not in self.measures,
@@ -136,6 +145,16 @@ class Task(ABC):
         for wrong, why in problems:
             if wrong:
                 raise OntickError(f"task {self.name!r}: {why}")
+
+
+def _is_positive(value: object) -> bool:
+    """Say whether this is a usable duration: at least a microsecond, and finite."""
+    return isinstance(value, int | float) and math.isfinite(value) and value >= 1e-6
+
+
+def no_teacher(task: Task) -> OntickError:
+    """Return the error for asking the teacher of a task without one."""
+    return OntickError(f"task {task.name!r} has no teacher; give it one by overriding Task.teacher")
 
 
 _REQUIRED = (
