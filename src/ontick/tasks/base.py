@@ -130,17 +130,11 @@ class Task(ABC):
                 f"task {type(self).__name__} does not say its {', '.join(missing)}; add them to the class"
             )
         problems = (
-            (
-                not (math.isfinite(self.tick_s) and self.tick_s > 0),
-                "tick_s must be a positive number of seconds",
-            ),
+            (not _is_positive(self.tick_s), "tick_s must be a positive number of seconds"),
             (len(self.actions) < 2, "actions must name at least two actions"),
             (bool(RESERVED & set(self.measures)), f"none of its measures may be called {sorted(RESERVED)}"),
             (not 0 <= self.initial_action < len(self.actions), "initial_action must be one of the actions"),
-            (
-                self.success not in self.measures,
-                f"success must be one of its measures {sorted(self.measures)}",
-            ),
+            (self.success not in self.measures, f"success must be one of its measures {sorted(self.measures)}"),
         )
         for wrong, why in problems:
             if wrong:
