@@ -82,15 +82,25 @@ class WallClock:
 
 
 @contextlib.contextmanager
-def punctual() -> Generator[None]:
-    """Keep the interpreter's own pauses away from the ticks: no garbage collection, quick thread switches."""
-    interval, collecting = sys.getswitchinterval(), gc.isenabled()
-    gc.collect()
+def no_collection() -> Generator[None]:
+    """Pause the interpreter's garbage collection."""
+    collecting = gc.isenabled()
     gc.disable()
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
         yield
     finally:
-        sys.setswitchinterval(interval)
         if collecting:
             gc.enable()
+
+
+@contextlib.contextmanager
+def punctual() -> Generator[None]:
+    """Keep the interpreter's own pauses away from the ticks: no garbage collection, quick thread switches."""
+    interval = sys.getswitchinterval()
+    gc.collect()
+    with no_collection():
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        try:
+            yield
+        finally:
+            sys.setswitchinterval(interval)

@@ -48,14 +48,8 @@ class Answer(NamedTuple):
 
     def record(self) -> AnswerRecord:
         """Return what the run's record keeps of it."""
-        return AnswerRecord(
-            observation_tick=self.observation_tick,
-            started_ms=self.started / NS_PER_MS,
-            latency_ms=(self.arrived - self.started) / NS_PER_MS,
-            action=self.action,
-            valid=self.decision.valid,
-            text=self.decision.text,
-        )
+        arrived, observation_tick, started, (action, valid, _, text) = self
+        return AnswerRecord(observation_tick, started / NS_PER_MS, (arrived - started) / NS_PER_MS, action, valid, text)
 
 
 class Start(NamedTuple):
@@ -87,7 +81,7 @@ class Slots:
         if not self._free_since:
             return None
         free = self._free_since[0]
-        observation_tick = max(free // self._tick + 1, self._last_taken + 1)
+        observation_tick = max(free // self._tick, self._last_taken) + 1
         published = (observation_tick - 1) * self._tick
         return Start(observation_tick, max(free, published), published)
 
@@ -133,6 +127,8 @@ def _legal(decision: object, actions: int) -> Decision:
     if not isinstance(decision, Decision):
         raise TypeError(f"decide returned {decision!r}, which is no ontick.controllers.base.Decision")
     action, valid, delay, text = decision
+    if type(action) is int and 0 <= action < actions and valid is True and delay == 0 and text is None:
+        return decision  # most are as they should be, and this is on every tick's path
     if action is not None:
         action = operator.index(action)
         valid = bool(valid) and 0 <= action < actions
@@ -179,6 +175,8 @@ class Mailbox:
         before was collected earlier. A world that is catching up may have collected it already.
         """
         late = len(self._usable)
+        if not self._waiting and not (late and self._usable[-1].arrived > start.published):
+            return ()
         while late and self._usable[late - 1].arrived > start.published:
             late -= 1
         used_before = self._newest[late - 1] if late else -1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 
 class LateRule(StrEnum):
@@ -59,20 +59,13 @@ def newest_of(arrived: Sequence[A], newest_used: int) -> A | None:
     return fresh
 
 
-class Applied(NamedTuple):
-    """The action of one tick and where it came from."""
-
-    action: int
-    source: Source
-
-
-def apply_rule(rule: LateRule, fresh_action: int | None, held_action: int, noop: int) -> Applied:
-    """Pick the action of a tick: the fresh one if there is one, else what ``rule`` says.
+def apply_rule(rule: LateRule, fresh_action: int | None, held_action: int, noop: int) -> tuple[int, Source]:
+    """Return the action of a tick and where it came from: the fresh one if there is one, else what ``rule`` says.
 
     ``held_action`` is the controller's last action, or the task's initial action before its first answer.
     """
     if fresh_action is not None:
-        return Applied(fresh_action, Source.FRESH)
+        return fresh_action, Source.FRESH
     if rule is LateRule.HOLD:
-        return Applied(held_action, Source.HELD)
-    return Applied(noop, Source.NOOP)
+        return held_action, Source.HELD
+    return noop, Source.NOOP

@@ -51,13 +51,9 @@ class Constant:
 
     ms: float
 
-    def stream(self, seed: int) -> Constant:
-        """Return itself: there is nothing to draw."""
-        return self
-
-    def next(self, observation_tick: int, measured: Nanoseconds) -> Nanoseconds:
-        """Return the constant."""
-        return ns_from_ms(self.ms)
+    def stream(self, seed: int) -> LatencyStream:
+        """Return the same for every seed."""
+        return _Constant(ns_from_ms(self.ms))
 
     def __str__(self) -> str:
         return f"{self.ms:g}"
@@ -135,6 +131,14 @@ class Replay:
 
 _SALT = 0x6C6174656E6379
 """Keeps the latencies' random numbers apart from those of an environment with the same seed ("latency" in ASCII)."""
+
+
+@dataclass(frozen=True)
+class _Constant:
+    latency: Nanoseconds
+
+    def next(self, observation_tick: int, measured: Nanoseconds) -> Nanoseconds:
+        return self.latency
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from ontick.clock import NS_PER_MS, Clock, Nanoseconds, VirtualClock, WallClock, ns_from_s, punctual
+from ontick.clock import NS_PER_MS, Clock, Nanoseconds, VirtualClock, WallClock, no_collection, ns_from_s, punctual
 from ontick.controllers.base import Controller
 from ontick.errors import OntickError
 from ontick.inflight import Answer, Ask, Requests, SimulatedRequests, Slots, ThreadedRequests, asking
@@ -59,8 +59,8 @@ class VirtualTime:
     latency: LatencyModel
 
     def punctual(self) -> AbstractContextManager[None]:
-        """Nothing to keep away."""
-        return nullcontext()
+        """Collect no garbage meanwhile: flying makes none, and looking for it costs half a microsecond a tick."""
+        return no_collection()
 
     def begin(self, ask: Ask, tick: Nanoseconds, in_flight: int, seed: int) -> tuple[Clock, Requests]:
         """Start the simulated clock."""
@@ -97,50 +97,50 @@ def fly(
         Interrupted: the user pressed Ctrl-C.
     """
     tick_ns = ns_from_s(task.tick_s)
-    state = _frozen(env.reset(seed=seed)[0])
+    world = _World(env, seed)
     controller.reset(seed)
     ticks: list[Tick] = []
-    last: Step | None = None
     uncollected: list[Answer] = []
     try:
         with time.punctual():
             clock, requests = time.begin(asking(controller, len(task.actions)), tick_ns, in_flight, seed)
             with requests:
-                for step in _steps(task, env, clock, requests, late, tick_ns, state):
-                    last = step
-                    ticks.append(step.tick)
+                for tick in _run(task, world, clock, requests, late, tick_ns):
+                    ticks.append(tick)
                     for observer in observers:
-                        observer(step.tick)
+                        observer(tick)
             uncollected = requests.uncollected()
     except KeyboardInterrupt as interrupt:
-        raise Interrupted(_flight(task, seed, ticks, last, uncollected)) from interrupt
-    return _flight(task, seed, ticks, last, uncollected)
+        raise Interrupted(_flight(task, seed, ticks, world, uncollected)) from interrupt
+    return _flight(task, seed, ticks, world, uncollected)
 
 
-class Step(NamedTuple):
-    """A tick that has been flown, and what the environment said to it."""
+class _World:
+    """An environment in the middle of an episode."""
 
-    tick: Tick
-    next_state: State
-    ended: bool
-    truncated: bool
+    __slots__ = ("_env", "ended", "state", "truncated")
+
+    def __init__(self, env: Environment, seed: int) -> None:
+        self._env = env
+        self.state = _frozen(env.reset(seed=seed)[0])
+        self.ended = self.truncated = False
+
+    def step(self, action: int) -> float:
+        """Apply an action; return the reward."""
+        observation, reward, terminated, self.truncated, _ = self._env.step(action)
+        self.state = _frozen(observation)
+        self.ended = terminated or self.truncated
+        return float(reward)
 
 
-def _steps(
-    task: Task,
-    env: Environment,
-    clock: Clock,
-    requests: Requests,
-    late: LateRule,
-    tick_ns: Nanoseconds,
-    state: State,
-) -> Iterator[Step]:
-    """Run the world from its reset ``state``, one step a tick, to the end of the episode."""
+def _run(
+    task: Task, world: _World, clock: Clock, requests: Requests, late: LateRule, tick_ns: Nanoseconds
+) -> Iterator[Tick]:
+    """Run the world from its reset to the end of the episode, one step a tick."""
     held_action, newest_used = task.initial_action, -1
-    requests.publish(0, state)
-    ended = False
+    requests.publish(0, world.state)
     for k in itertools.count():
-        if ended:
+        if world.ended:
             return
         due = k * tick_ns
         clock.sleep_until(due)
@@ -151,43 +151,33 @@ def _steps(
         if fresh is not None and fresh_action is not None:
             newest_used, held_action = fresh.observation_tick, fresh_action
         action, source = apply_rule(late, fresh_action, held_action, task.noop)
-        observation, reward, terminated, truncated, _ = env.step(action)
-        next_state, ended = _frozen(observation), bool(terminated or truncated)
-        if not ended:
-            requests.publish(k + 1, next_state)
+        state = world.state
+        reward = world.step(action)
+        if not world.ended:
+            requests.publish(k + 1, world.state)
+        if not math.isfinite(reward):
+            raise OntickError(f"{task.env_id} gave the reward {reward} at tick {k}; mend the environment")
         acted_on_observation = newest_used >= 0 and source is not Source.NOOP
-        tick = Tick(
-            tick=k,
-            time_ms=due / NS_PER_MS,
-            lateness_ms=lateness / NS_PER_MS,
-            observation=state,
-            action=action,
-            source=source,
-            observation_age_ticks=k - newest_used if acted_on_observation else None,
-            reward=float(reward),
-            answers=tuple([answer.record() for answer in arrived]) if arrived else (),
-        )
-        if not math.isfinite(tick.reward):
-            raise OntickError(f"{task.env_id} gave the reward {tick.reward} at tick {k}; mend the environment")
-        yield Step(tick, next_state, ended, bool(truncated))
-        state = next_state
+        age_ticks = k - newest_used if acted_on_observation else None
+        answers = tuple([answer.record() for answer in arrived])
+        yield Tick(k, due / NS_PER_MS, lateness / NS_PER_MS, state, action, source, age_ticks, reward, answers)
 
 
 def _frozen(observation: State) -> State:
     """Copy an observation: environments reuse theirs, and nothing may write into what has been published."""
     state = np.array(observation)
-    state.flags.writeable = False
+    state.setflags(write=False)
     return state
 
 
-def _flight(task: Task, seed: int, ticks: list[Tick], last: Step | None, uncollected: list[Answer]) -> Flight:
+def _flight(task: Task, seed: int, ticks: list[Tick], world: _World, uncollected: list[Answer]) -> Flight:
     """Sum an episode up: everything but its end follows from its ticks."""
     reward = math.fsum(tick.reward for tick in ticks)
     fresh_ticks = sum(tick.source is Source.FRESH for tick in ticks)
     answers = [answer for tick in ticks for answer in tick.answers]
     outcome = INTERRUPTED
-    if last is not None and last.ended:
-        outcome = str(task.outcome(Ending(len(ticks), reward, last.next_state, last.truncated)))
+    if world.ended:
+        outcome = str(task.outcome(Ending(len(ticks), reward, world.state, bool(world.truncated))))
     episode = Episode(
         seed=seed,
         steps=len(ticks),
@@ -198,7 +188,7 @@ def _flight(task: Task, seed: int, ticks: list[Tick], last: Step | None, uncolle
         stale_answers=sum(answer.action is not None for answer in answers) - fresh_ticks,
         invalid_answers=sum(not answer.valid for answer in answers),
         overrun_ticks=sum(tick.lateness_ms >= task.tick_ms for tick in ticks),
-        final_observation=() if last is None else tuple(last.next_state.tolist()),
+        final_observation=tuple(world.state.tolist()),
         uncollected=tuple(answer.record() for answer in uncollected if answer.arrived < NEVER),
     )
     return Flight(episode, ticks)

@@ -12,7 +12,7 @@ class Delayed:
     def __init__(self, inner: Controller, delay: LatencyModel) -> None:
         self._inner = inner
         self._delay = delay
-        self._stream: LatencyStream = Constant(0)
+        self._stream: LatencyStream = Constant(0).stream(0)
 
     def reset(self, seed: int) -> None:
         """Begin an episode of ``inner`` and of the delays."""
