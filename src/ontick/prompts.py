@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from ontick.models.base import Message
 from ontick.tasks.base import Feature, Task
@@ -30,13 +31,14 @@ class Prompt:
 
     def messages(self, state: Iterable[float]) -> list[Message]:
         """Return the conversation that ends with ``state``, shape (features,)."""
-        return [Message("system", self._instruction()), Message("user", self.describe(state))]
+        return [Message("system", self._instruction), Message("user", self.describe(state))]
 
     def describe(self, state: Iterable[float]) -> str:
         """Put a state into words: each feature as a whole number of its last decimal, so 0.12 m/s is ``12``."""
         values = zip(self.task.features, state, strict=True)
         return " ".join(str(round(value * 10**feature.decimals)) for feature, value in values)
 
+    @cached_property
     def _instruction(self) -> str:
         numbers = ", ".join(_scaled(feature) for feature in self.task.features)
         actions = ", ".join(f"{word} = {name}" for word, name in zip(self.choices, self.task.actions, strict=True))
