@@ -36,10 +36,10 @@ def test_the_evaluation_table_says_the_counts(tmp_path: Path) -> None:
 
 
 def test_the_verdict_table_fits_eighty_columns(tmp_path: Path) -> None:
-    judged = reach_verdict(Setup("cartpole", "teacher", episodes=1, delay="lognormal:150,0.25"), tmp_path / "run")
+    judged = reach_verdict(Setup("lunarlander", "teacher", episodes=3, delay="lognormal:150,0.25"), tmp_path / "run")
     shown = text(tables.verdict_table([judged.as_json()]))
     assert "…" not in shown
-    for word in ("cartpole", "teacher", "1/1", "0/1", "60 ms", "latency"):
+    for word in ("lunarlander", "lognormal:150,0.25", "3/3", "0/3", "60 ms", "latency"):
         assert word in shown
 
 

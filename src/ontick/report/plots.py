@@ -51,16 +51,17 @@ def _draw_curve(axis: Any, curve: Json, controllers: Sequence[Json]) -> None:
         label = f"{style['label']}: allows {needs:g} ms" if needs is not None else style["label"]
         axis.plot(delays, shares, color=style["color"], marker=style["marker"], markersize=4, lw=1.8, label=label)
         if needs is not None:
-            axis.axvline(needs, color=style["color"], lw=0.9, ls=":")
+            axis.axvline(needs, ymax=0.78, color=style["color"], lw=0.9, ls=":")
     _mark_controllers(axis, curve, controllers)
     axis.set_title(f"{curve['task']}: {curve['controller']}, answers delayed", color=INK, fontsize=11, loc="left")
     axis.set_xlabel("delay of every answer, ms", color=INK)
-    axis.set_ylim(-4, 104)
+    axis.set_ylim(-4, 128)  # room for the legend above the curves
+    axis.set_yticks(range(0, 101, 20))
     axis.grid(color=GRID, lw=0.6)
     axis.tick_params(colors=INK, labelsize=9)
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
-    axis.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, labelcolor=INK)
+    axis.legend(frameon=False, fontsize=8.5, loc="upper right", labelcolor=INK)
 
 
 def _mark_controllers(axis: Any, curve: Json, controllers: Sequence[Json]) -> None:
@@ -71,10 +72,10 @@ def _mark_controllers(axis: Any, curve: Json, controllers: Sequence[Json]) -> No
         p95 = controller["real_time"]["decision_ms"]["p95"]
         name = controller["controller"] + (" behind a slow API" if controller.get("delay") else "")
         reached = min(p95, longest)
-        axis.axvline(reached, color=MARK, lw=1.0)
+        axis.axvline(reached, ymax=0.78, color=MARK, lw=1.0)
         axis.annotate(
             f"{name}: {'beyond, ' if p95 > longest else ''}{p95:.0f} ms",
-            xy=(reached, 40),
+            xy=(reached, 55),
             xytext=(-3 if side == "right" else 3, 0),
             textcoords="offset points",
             rotation=90,

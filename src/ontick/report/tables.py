@@ -47,7 +47,7 @@ def evaluation_table(evaluation: Json) -> Table:
 
 def verdict_table(verdicts: Sequence[Json]) -> Table:
     """Return one row a verdict."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     for heading in ("task", "controller", "frozen", "real", "reward", "p95", "allows", "verdict"):
         words = heading in {"task", "controller", "verdict"}
         table.add_column(heading, justify="left" if words else "right", no_wrap=heading != "controller")
@@ -94,7 +94,7 @@ def curve_table(curve: Json) -> Table:
 
 def controller_name(verdict: Json) -> str:
     """Name a controller together with the delay put on it."""
-    return verdict["controller"] + (f" + {verdict['delay']} ms" if verdict.get("delay") else "")
+    return verdict["controller"] + (f" + {verdict['delay']}" if verdict.get("delay") else "")
 
 
 def count(summary: Json, measure: str) -> str:
@@ -110,4 +110,4 @@ def milliseconds(times: Json, *names: str) -> str:
 
 
 def _decimals(value_ms: float) -> int:
-    return 0 if value_ms >= 100 else 1 if value_ms >= 1 else 2
+    return 0 if value_ms >= 100 else 1 if value_ms >= 0.1 else 2
