@@ -87,6 +87,7 @@ def test_a_run_reads_back_as_it_was_flown(tmp_path: Path) -> None:
     assert run.episodes == tuple(flight.episode for flight in flown.flights)
     assert run.summary == json.loads(json.dumps(flown.summary))
     assert run.run["asked"]["task"] == "cartpole"
+    assert run.run["asked"]["seeds"] == [0, 1, 2]
     assert run.run["versions"]["gymnasium"]
     for read, flight in zip(run.flights(), flown.flights, strict=True):
         assert [tick_to_json(0, tick) for tick in read.ticks] == [tick_to_json(0, tick) for tick in flight.ticks]

@@ -91,7 +91,9 @@ def fly_curve(setup: CurveSetup, run: Path, progress: Progress = silent) -> Json
             writer.append(*flights, late=point.late, delay_ms=point.delay_ms)
             progress(len(points), total, f"{point.late} at {point.delay_ms:g} ms")
     except KeyboardInterrupt as stop:
-        writer.finish({**describe_curve(task, setup, points), "interrupted": True})
+        unfinished = describe_curve(task, setup, points)
+        del unfinished["needs_ms"]  # the delays that are missing might have been the ones to tell
+        writer.finish({**unfinished, "interrupted": True})
         raise KeyboardInterrupt(f"the points flown are kept in {run}") from stop
     curve = describe_curve(task, setup, points)
     writer.finish(curve)
@@ -159,10 +161,10 @@ def _fly_point(wanted: _Wanted) -> Point:
             controller,
             ready.time,
             late=late,
-            seed=base.seed + number,
+            seed=seed,
             in_flight=base.in_flight,
         ).episode
-        for number in range(base.episodes)
+        for seed in base.seeds
     )
     return Point(late, delay_ms, episodes)
 

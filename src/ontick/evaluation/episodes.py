@@ -76,9 +76,14 @@ class Setup:
                 "--latency is for simulated time; add --clock virtual, or use --delay to slow a real controller down"
             )
 
+    @property
+    def seeds(self) -> range:
+        """The seeds flown, in order."""
+        return range(self.seed, self.seed + self.episodes)
+
     def as_json(self) -> Json:
         """Return what the record says of it."""
-        return asdict(self)
+        return {**asdict(self), "seeds": list(self.seeds)}
 
 
 @dataclass(frozen=True)
@@ -169,19 +174,19 @@ def evaluate(prepared: Prepared, run: Path, progress: Progress = silent) -> Eval
     flights: list[Flight] = []
     interrupted = False
     try:
-        for number in range(setup.episodes):
+        for number, seed in enumerate(setup.seeds, start=1):
             flight = fly(
                 task,
                 prepared.env,
                 controller,
                 prepared.time,
                 late=setup.late,
-                seed=setup.seed + number,
+                seed=seed,
                 in_flight=setup.in_flight,
             )
             writer.append(flight)
             flights.append(flight)
-            progress(number + 1, setup.episodes, f"{flight.episode.outcome} after {flight.episode.steps} steps")
+            progress(number, setup.episodes, f"{flight.episode.outcome} after {flight.episode.steps} steps")
     except Interrupted as stopped:
         interrupted = True
         if stopped.flight.ticks:
