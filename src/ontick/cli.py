@@ -33,9 +33,32 @@ Task = Annotated[str, arg(metavar="TASK", help="cartpole, lunarlander, or a task
 Controller = Annotated[
     str, arg(metavar="CONTROLLER", help="teacher, none, random, smollm2, gguf:PATH or python:FILE.py:NAME")
 ]
-Milliseconds = Annotated[
+_FORMS = "0, 40 (ms), lognormal:150,0.25 (median ms, sigma), trace:FILE"
+Latency = Annotated[
     str | None,
-    arg(metavar="MODEL", help="0, 40 (ms), lognormal:150,0.25 (median ms, sigma), trace:FILE or measured"),
+    arg(
+        metavar="MODEL",
+        help=f"What an answer takes in simulated time: {_FORMS} or measured.",
+        help_behavior_hint="(default: 0)",
+    ),
+]
+Delay = Annotated[
+    str | None,
+    arg(
+        metavar="MODEL", help=f"Added to the controller's own latency: {_FORMS}.", help_behavior_hint="(default: none)"
+    ),
+]
+TaskModule = Annotated[
+    str | None,
+    arg(
+        metavar="FILE",
+        help="A Python file or module that defines tasks of your own.",
+        help_behavior_hint="(default: none)",
+    ),
+]
+Delays = Annotated[
+    tuple[float, ...],
+    arg(metavar="MS ...", help="Delays in milliseconds, the first 0.", help_behavior_hint="(default: 0 to 15 ticks)"),
 ]
 
 
@@ -67,14 +90,11 @@ class _Flying(_Output):
     """wall: real time. virtual: simulated time."""
     late: LateRule = LateRule.HOLD
     """What a tick does without a fresh action: hold the last one, or nothing."""
-    latency: Milliseconds = None
-    """With --clock virtual: what an answer takes (default 0, time frozen)."""
-    delay: Milliseconds = None
-    """Added to the controller's own latency, under either clock."""
+    latency: Latency = None
+    delay: Delay = None
     in_flight: int = 1
     """How many requests may be open at once."""
-    task_module: str | None = None
-    """A Python file or module that defines tasks of your own."""
+    task_module: TaskModule = None
 
     def setup(self, task: str, controller: str) -> Setup:
         return Setup(
@@ -135,16 +155,12 @@ class Cliff(_Output):
     """How many episodes to fly at each delay."""
     seed: int = 0
     """The seed of the first episode; the others count up from it."""
-    delays: tuple[float, ...] = ()
-    """Delays in milliseconds, the first 0 (default: 0 to 15 ticks)."""
-    late: LateRule | None = None
-    """Only this late rule (default: both)."""
-    latency: Milliseconds = None
-    """What an answer takes before the delay (default 0)."""
+    delays: Delays = ()
+    late: Annotated[LateRule | None, arg(help="Only this late rule.", help_behavior_hint="(default: both)")] = None
+    latency: Latency = None
     in_flight: int = 1
     """How many requests may be open at once."""
-    task_module: str | None = None
-    """A Python file or module that defines tasks of your own."""
+    task_module: TaskModule = None
 
     def run(self) -> int:
         """Fly the curve and print."""
