@@ -25,6 +25,15 @@ def run_json(capsys: pytest.CaptureFixture[str], *arguments: str) -> Json:
     return json.loads(captured.out)
 
 
+def assert_one_line(capsys: pytest.CaptureFixture[str], arguments: list[str], says: str) -> None:
+    """Run a mistake: nothing on stdout, one line on stderr, exit status 2."""
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert len(captured.err.splitlines()) == 1
+    assert says in captured.err
+
+
 def test_eval_prints_exactly_the_designs_keys(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     where = ["--runs", str(tmp_path), "--episodes", "2", "--seed", "7"]
     result = run_json(capsys, "eval", "lunarlander", "teacher", *VIRTUAL, *where)
@@ -94,11 +103,7 @@ def test_a_mistake_is_one_line_that_says_what_to_do(
 ) -> None:
     arguments, says = BAD_INPUT[case]
     monkeypatch.chdir(tmp_path)
-    assert main(arguments) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert len(captured.err.splitlines()) == 1
-    assert says in captured.err
+    assert_one_line(capsys, arguments, says)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -109,11 +114,7 @@ def test_a_run_folder_that_cannot_be_written_is_a_mistake_too(
     verb: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "taken").write_text("a file")
-    assert main([*verb, "--episodes", "1", "--runs", str(tmp_path / "taken")]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert len(captured.err.splitlines()) == 1
-    assert "--runs" in captured.err
+    assert_one_line(capsys, [*verb, "--episodes", "1", "--runs", str(tmp_path / "taken")], "--runs")
 
 
 def test_a_controller_that_fails_ends_the_run_with_one_line_and_keeps_what_was_flown(
@@ -138,10 +139,7 @@ def test_a_controller_that_fails_ends_the_run_with_one_line_and_keeps_what_was_f
         "--runs",
         str(tmp_path / "runs"),
     ]
-    assert main(arguments) == 2
-    captured = capsys.readouterr()
-    assert len(captured.err.splitlines()) == 1
-    assert "ZeroDivisionError" in captured.err
+    assert_one_line(capsys, arguments, "ZeroDivisionError")
     (folder,) = (tmp_path / "runs").iterdir()
     assert len(read_run(folder).episodes) == 2
 
@@ -164,10 +162,9 @@ def test_a_controller_that_breaks_its_contract_is_one_line_in_real_time(
         "import time\nfrom ontick.controllers.base import Decision\nclass Own:\n    def __init__(self, task): pass\n"
         f"    def reset(self, seed): pass\n    def decide(self, observation):\n        {body}\n"
     )
-    assert main(["eval", "cartpole", f"python:{own}:Own", "--episodes", "1", "--runs", str(tmp_path / "runs")]) == 2
-    captured = capsys.readouterr()
-    assert len(captured.err.splitlines()) == 1
-    assert says in captured.err
+    assert_one_line(
+        capsys, ["eval", "cartpole", f"python:{own}:Own", "--episodes", "1", "--runs", str(tmp_path / "runs")], says
+    )
 
 
 @pytest.mark.parametrize(
@@ -192,10 +189,7 @@ def test_a_task_that_breaks_its_contract_is_one_line(
         f"from ontick.tasks.lunar_lander import LunarLander\nclass Own(LunarLander):\n    name = 'own'\n    {change}\n"
     )
     arguments = ["eval", "own", "teacher", *VIRTUAL, "--late", "noop", "--task-module", str(own)]
-    assert main([*arguments, "--episodes", "1", "--runs", str(tmp_path / "runs")]) == 2
-    captured = capsys.readouterr()
-    assert len(captured.err.splitlines()) == 1
-    assert says in captured.err
+    assert_one_line(capsys, [*arguments, "--episodes", "1", "--runs", str(tmp_path / "runs")], says)
 
 
 def test_a_path_that_looks_like_markup_is_printed_as_it_is(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
