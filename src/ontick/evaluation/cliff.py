@@ -26,7 +26,8 @@ from ontick.evaluation.statistics import bootstrap_ci95
 from ontick.late import LateRule
 from ontick.latency import LONGEST_MS, Constant
 from ontick.loop import fly
-from ontick.records import Episode, Flight, Json, RunWriter, usable_cores
+from ontick.provenance import usable_cores
+from ontick.records import Episode, Flight, Json, RunWriter
 from ontick.tasks.base import Task
 
 DELAY_TICKS = range(16)

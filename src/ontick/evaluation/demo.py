@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ontick.evaluation.cliff import EPISODES, CurveSetup, fly_curve
@@ -25,19 +24,6 @@ CONTROLLERS: tuple[tuple[str, str | None], ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Story:
-    """What the demo flew."""
-
-    verdicts: tuple[Json, ...]
-    curves: tuple[Json, ...]
-    run: Path
-
-    def as_json(self) -> Json:
-        """Return the object that ``demo --json`` prints."""
-        return {"verdicts": list(self.verdicts), "curves": list(self.curves), "run": str(self.run)}
-
-
 def tell(
     run: Path,
     *,
@@ -46,33 +32,37 @@ def tell(
     controllers: Sequence[tuple[str, str | None]] = CONTROLLERS,
     progress: Progress = silent,
     on_verdict: Callable[[Json], None] = lambda verdict: None,
-) -> Story:
+) -> Json:
     """Fly both tasks with every controller in real time, and the teacher's latency curves.
+
+    Returns the object that ``demo --json`` prints.
 
     Raises:
         OntickError: the folder ``run`` cannot be written, or the model is not installed.
         KeyboardInterrupt: after what was flown has been kept.
     """
-    for task in TASKS:
-        for controller, delay in controllers:
-            Setup(task, controller, episodes=episodes, seed=seed, delay=delay).check()
+    setups = [
+        Setup(task, controller, episodes=episodes, seed=seed, delay=delay)
+        for task in TASKS
+        for controller, delay in controllers
+    ]
+    for setup in setups:
+        setup.check()
     writer = RunWriter(run, {"verb": "demo", "episodes": episodes, "seed": seed, "controllers": list(controllers)})
     # The curves first: they keep every core busy, and the clock wants one to itself afterwards.
     curves: list[Json] = []
     verdicts: list[Json] = []
     try:
         curves.extend(_curve(task, run, progress) for task in TASKS)
-        for task in TASKS:
-            for controller, delay in controllers:
-                setup = Setup(task, controller, episodes=episodes, seed=seed, delay=delay)
-                folder = run / "-".join([task, controller, *(["delayed"] if delay else [])])
-                verdicts.append(reach_verdict(setup, folder, progress).as_json())
-                on_verdict(verdicts[-1])
+        for setup in setups:
+            name = f"{setup.task}-{setup.controller}" + ("-delayed" if setup.delay else "")
+            verdicts.append(reach_verdict(setup, run / name, progress).as_json())
+            on_verdict(verdicts[-1])
     except KeyboardInterrupt as stop:
         writer.finish({"verdicts": verdicts, "curves": curves, "interrupted": True})
         raise KeyboardInterrupt(f"what was flown is kept and summarised in {run}") from stop
-    story = Story(tuple(verdicts), tuple(curves), run)
-    writer.finish(story.as_json())
+    story = {"verdicts": verdicts, "curves": curves, "run": str(run)}
+    writer.finish(story)
     return story
 
 

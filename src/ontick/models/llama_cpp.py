@@ -21,7 +21,7 @@ from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
 from ontick.errors import OntickError
 from ontick.models.base import Choice, Message
-from ontick.records import usable_cores
+from ontick.provenance import usable_cores
 
 CONTEXT_TOKENS = 2048
 BATCH_TOKENS = 512

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -50,11 +51,5 @@ def say_error(message: str) -> None:
 
 def without_box(boxed: str) -> str:
     """Take what tyro says of a usage error out of the box that it draws around it."""
-    lines = [re.sub(r"[╭╮╰╯│─┌┐└┘|]+", " ", line) for line in boxed.splitlines()]
-    said: list[str] = []
-    rule_seen = False
-    for drawn, line in zip(boxed.splitlines()[1:], lines[1:], strict=False):
-        rule_seen = rule_seen or "───" in drawn
-        if not rule_seen:
-            said.append(line)
-    return re.sub(r"\s+", " ", " ".join(said)).strip().rstrip(" .")
+    said = itertools.takewhile(lambda line: "───" not in line, boxed.splitlines()[1:])
+    return re.sub(r"[│\s]+", " ", " ".join(said)).strip(" .")
