@@ -24,6 +24,7 @@ ORDER = (
     "tasks.lunar_lander",
     "tasks",
     "models.base",
+    "models.chat",
     "models.llama_cpp",
     "models.catalog",
     "models",

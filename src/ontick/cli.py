@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -16,11 +16,14 @@ import tyro
 from rich.console import RenderableType
 from tyro.conf import EnumChoicesFromValues, FlagCreatePairsOff, Positional, arg, subcommand
 
+from ontick.controllers.catalog import Asking
 from ontick.errors import OntickError, blame
 from ontick.evaluation import cliff, demo
 from ontick.evaluation.episodes import ClockName, Setup, evaluate, prepare
 from ontick.evaluation.verdict import reach_verdict
 from ontick.late import LateRule
+from ontick.models.base import ModelOptions, Reading
+from ontick.prompts import PromptStyle
 from ontick.records import Json, new_run_folder
 from ontick.report import tables
 from ontick.report.plots import plot_curves
@@ -56,6 +59,13 @@ TaskModule = Annotated[
         help_behavior_hint="(default: none)",
     ),
 ]
+AnswerReading = Annotated[
+    Reading | None,
+    arg(
+        help="score: compare the actions' tokens. generate: let the model write.",
+        help_behavior_hint="(default: score; api: generate)",
+    ),
+]
 Delays = Annotated[
     tuple[float, ...],
     arg(metavar="MS ...", help="Delays in milliseconds, the first 0.", help_behavior_hint="(default: 0 to 15 ticks)"),
@@ -81,7 +91,19 @@ class _Output:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Flying(_Output):
+class _Asking(_Output):
+    reading: AnswerReading = None
+    prompt: PromptStyle = field(default_factory=PromptStyle)
+    """How a language model is asked."""
+    model: ModelOptions = field(default_factory=ModelOptions)
+    """How a language model is loaded."""
+
+    def asking(self) -> Asking:
+        return Asking(self.prompt, self.reading, self.model)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Flying(_Asking):
     episodes: int = 10
     """How many episodes to fly."""
     seed: int = 0
@@ -107,6 +129,7 @@ class _Flying(_Output):
             latency=self.latency,
             delay=self.delay,
             in_flight=self.in_flight,
+            asking=self.asking(),
             task_module=self.task_module,
         )
 
@@ -146,7 +169,7 @@ class Verdict(_Flying):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cliff(_Output):
+class Cliff(_Asking):
     """Latency curve: score against added delay for each late rule, and the latency that the task allows."""
 
     task: Positional[Task]
@@ -172,6 +195,7 @@ class Cliff(_Output):
             clock=ClockName.VIRTUAL,
             latency=self.latency,
             in_flight=self.in_flight,
+            asking=self.asking(),
             task_module=self.task_module,
         )
         rules = tuple(LateRule) if self.late is None else (self.late,)

@@ -48,8 +48,19 @@ class Answer(NamedTuple):
 
     def record(self) -> AnswerRecord:
         """Return what the run's record keeps of it."""
-        arrived, observation_tick, started, (action, valid, _, text) = self
-        return AnswerRecord(observation_tick, started / NS_PER_MS, (arrived - started) / NS_PER_MS, action, valid, text)
+        arrived, observation_tick, started, decision = self
+        return AnswerRecord(
+            observation_tick=observation_tick,
+            started_ms=started / NS_PER_MS,
+            latency_ms=(arrived - started) / NS_PER_MS,
+            action=decision.action,
+            valid=decision.valid,
+            text=decision.text,
+            failure=decision.failure,
+            ttft_ms=decision.ttft_ms,
+            prompt_tokens=decision.prompt_tokens,
+            completion_tokens=decision.completion_tokens,
+        )
 
 
 class Start(NamedTuple):
@@ -126,17 +137,18 @@ def _legal(decision: object, actions: int) -> Decision:
     """
     if not isinstance(decision, Decision):
         raise TypeError(f"decide returned {decision!r}, which is no ontick.controllers.base.Decision")
-    action, valid, delay, text = decision
-    if type(action) is int and 0 <= action < actions and valid is True and delay == 0 and text is None:
+    action, valid, delay, text, failure, *_ = decision
+    if type(action) is int and 0 <= action < actions and valid is True and delay == 0 and text is failure is None:
         return decision  # most are as they should be, and this is on every tick's path
     if action is not None:
         action = operator.index(action)
         valid = bool(valid) and 0 <= action < actions
-    return Decision(
-        action if valid else None,
+    return decision._replace(
+        action=action if valid else None,
         valid=bool(valid),
         delay=max(0, operator.index(delay)),
         text=None if text is None else str(text),
+        failure=None if failure is None else str(failure),
     )
 
 

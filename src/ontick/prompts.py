@@ -1,49 +1,170 @@
 """How is a state put into words, and which word stands for which action?
 
 One renderer for acting and for training: what a model is trained on is what it is asked with. Actions are
-the digits 0, 1, …, each one token in every tokenizer that counts.
+the digits 0, 1, …, each one token in every tokenizer that counts. A prompt is data: `PromptStyle` is what the
+command line sets and the record keeps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 
-from ontick.models.base import Message
+from ontick.errors import OntickError, unknown_name
+from ontick.models.base import Message, NoAnswer
+from ontick.records import State
 from ontick.tasks.base import Feature, Task
 
 
-@dataclass(frozen=True)
-class Prompt:
-    """A task as a conversation: the instruction, then the state as whole numbers.
+class Numbers(StrEnum):
+    """How a value is written."""
 
-    The instruction is the same at every decision, so a model reads it once; it names the numbers, so that the
-    state itself, whose tokens are what a decision costs, can do without names.
+    WHOLE = "whole"
+    """As a whole number of its last decimal: 0.12 m/s is 12."""
+    TWO = "2"
+    """With two decimals."""
+    THREE = "3"
+    """With three decimals."""
+
+
+class ExamplesIn(StrEnum):
+    """Where examples stand."""
+
+    TURNS = "turns"
+    """Each a question and an answer of the conversation before."""
+    SYSTEM = "system"
+    """In a list at the end of the instruction."""
+
+
+class Layout(StrEnum):
+    """Where the state stands."""
+
+    CHAT = "chat"
+    """In the user's turn; the answer's header is read again at every decision."""
+    COMPACT = "compact"
+    """At the beginning of the answer, so that at a decision only the state's own tokens are new."""
+
+
+@dataclass(frozen=True)
+class PromptStyle:
+    """How a language model is asked; every part of it is the same at every decision."""
+
+    features: tuple[str, ...] = ()
+    """Which of the task's values are shown, in this order; by default all."""
+    numbers: Numbers = Numbers.WHOLE
+    """whole: 0.12 as 12. 2 or 3: that many decimals."""
+    examples: int = 0
+    """How many of the task's examples are shown before."""
+    examples_in: ExamplesIn = ExamplesIn.TURNS
+    """turns: as a conversation. system: as a list in the instruction."""
+    layout: Layout = Layout.CHAT
+    """chat: the state is the question. compact: it begins the answer, which costs fewer tokens."""
+
+
+COMPACT_QUESTION = "State and action?"
+"""The user's turn of the compact layout, which has nothing to ask."""
+
+_REFUSAL = re.compile(r"\b(sorry|cannot|can't|can not|unable|won't|as an ai)\b", re.IGNORECASE)
+
+
+class Prompt:
+    """A task as a conversation: the instruction, examples if asked for, then the state.
+
+    Raises:
+        OntickError: the style names a feature that the task does not have, or more examples than it has.
     """
 
-    task: Task
+    def __init__(self, task: Task, style: PromptStyle | None = None) -> None:
+        self.task = task
+        self.style = style or PromptStyle()
+        names = [feature.name for feature in task.features]
+        for name in self.style.features:
+            if name not in names:
+                raise unknown_name(f"feature of {task.name}", name, names)
+        shown = [names.index(name) for name in self.style.features] or range(len(names))
+        self._shown = [(place, task.features[place], self._decimals(task.features[place])) for place in shown]
+        if not 0 <= self.style.examples <= len(task.examples):
+            raise OntickError(
+                f"task {task.name!r} has {len(task.examples)} examples, not {self.style.examples}; ask for fewer"
+            )
 
-    @property
+    @cached_property
     def choices(self) -> tuple[str, ...]:
         """The action vocabulary: the word for action ``i`` is ``choices[i]``."""
         return tuple(str(action) for action in range(len(self.task.actions)))
 
-    def messages(self, state: Iterable[float]) -> list[Message]:
+    def messages(self, state: State | Sequence[float]) -> list[Message]:
         """Return the conversation that ends with ``state``, shape (features,)."""
-        return [Message("system", self._instruction), Message("user", self.describe(state))]
+        if self.style.layout is Layout.COMPACT:
+            return [*self._before, Message("assistant", f"{self.describe(state)}=")]
+        return [*self._before, Message("user", self.describe(state))]
 
-    def describe(self, state: Iterable[float]) -> str:
-        """Put a state into words: each feature as a whole number of its last decimal, so 0.12 m/s is ``12``."""
-        values = zip(self.task.features, state, strict=True)
-        return " ".join(str(round(value * 10**feature.decimals)) for feature, value in values)
+    def answered(self, state: State | Sequence[float], action: int) -> list[Message]:
+        """Return the conversation of `messages` with its answer, as an example to learn from."""
+        *before, last = self.messages(state)
+        word = self.choices[action]
+        if last.role == "assistant":
+            return [*before, Message("assistant", last.content + word)]
+        return [*before, last, Message("assistant", word)]
+
+    def describe(self, state: State | Sequence[float]) -> str:
+        """Put a state into words: the values shown, as `Numbers` says, without their names."""
+        whole = self.style.numbers is Numbers.WHOLE
+        # Adding zero makes a negative zero positive.
+        return " ".join(
+            str(round(float(state[place]) * 10**decimals))
+            if whole
+            else f"{round(float(state[place]), decimals) + 0.0:.{decimals}f}"
+            for place, _, decimals in self._shown
+        )
+
+    def parse(self, text: str) -> int:
+        """Return the action that a written answer names: one action's digit, and at most punctuation around it.
+
+        Raises:
+            NoAnswer: it names none; the kind is ``empty``, ``refusal`` or ``prose``.
+        """
+        word = re.sub(r"[\W_]", "", text)
+        if word in self.choices and text.count("-") == 0:
+            return self.choices.index(word)
+        if not text.strip():
+            raise NoAnswer("empty")
+        raise NoAnswer("refusal" if _REFUSAL.search(text) else "prose", text)
+
+    @cached_property
+    def _before(self) -> tuple[Message, ...]:
+        """Everything but the last turn."""
+        examples = self.task.examples[: self.style.examples]
+        opening = () if self.style.layout is Layout.CHAT else (Message("user", COMPACT_QUESTION),)
+        if self.style.examples_in is ExamplesIn.SYSTEM and examples:
+            said = "\n".join(f"{self.describe(state)}={self.choices[action]}" for state, action in examples)
+            return (Message("system", f"{self._instruction} Examples:\n{said}"), *opening)
+        turns: list[Message] = []
+        for state, action in examples:
+            words, word = self.describe(state), self.choices[action]
+            if self.style.layout is Layout.COMPACT:
+                turns += [*opening, Message("assistant", f"{words}={word}")]
+            else:
+                turns += [Message("user", words), Message("assistant", word)]
+        return (Message("system", self._instruction), *turns, *opening)
 
     @cached_property
     def _instruction(self) -> str:
-        numbers = ", ".join(_scaled(feature) for feature in self.task.features)
+        numbers = ", ".join(self._scaled(feature) for _, feature, _ in self._shown)
         actions = ", ".join(f"{word} = {name}" for word, name in zip(self.choices, self.task.actions, strict=True))
+        if self.style.layout is Layout.COMPACT:
+            return f"{self.task.instruction} Write {numbers}, then = and one digit: {actions}."
         return f"{self.task.instruction} You are given {numbers}. Answer with one digit: {actions}."
 
+    def _scaled(self, feature: Feature) -> str:
+        scaled = self.style.numbers is Numbers.WHOLE and feature.decimals > 0
+        return f"{feature.name} x {10**feature.decimals}" if scaled else feature.name
 
-def _scaled(feature: Feature) -> str:
-    return f"{feature.name} x {10**feature.decimals}" if feature.decimals else feature.name
+    def _decimals(self, feature: Feature) -> int:
+        """Return how many decimals are said; a feature that has none keeps none."""
+        if self.style.numbers is Numbers.WHOLE or feature.decimals == 0:
+            return feature.decimals
+        return int(self.style.numbers)

@@ -43,11 +43,25 @@ class AnswerRecord(NamedTuple):
     action: int | None
     valid: bool
     text: str | None = None
+    failure: str | None = None
+    """What kind of failure left it unusable."""
+    ttft_ms: float | None = None
+    """Time to the first token of a written answer, from when it was asked for."""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+    def as_json(self) -> Json:
+        """Return its fields; those that only some controllers have are left out where there is nothing to say."""
+        fields = self._asdict()
+        return {name: value for name, value in fields.items() if name in _ALWAYS_TOLD or value is not None}
 
     @property
     def abstained(self) -> bool:
         """Whether the controller chose to say nothing, which is neither an action nor a failed attempt at one."""
         return self.action is None and self.valid
+
+
+_ALWAYS_TOLD = frozenset(AnswerRecord._fields[:6])
 
 
 class Tick(NamedTuple):
@@ -106,7 +120,7 @@ def tick_to_json(seed: int, tick: Tick) -> Json:
     """Return the JSON form of one line of ``ticks.jsonl.gz``."""
     fields = tick._asdict()
     fields["observation"] = _numbers(tick.observation.tolist())
-    fields["answers"] = [answer._asdict() for answer in tick.answers]
+    fields["answers"] = [answer.as_json() for answer in tick.answers]
     return {"seed": seed, **fields}
 
 
@@ -123,7 +137,7 @@ def episode_to_json(episode: Episode) -> Json:
     """Return the JSON form of one line of ``episodes.jsonl``."""
     fields = {name: getattr(episode, name) for name in Episode.__dataclass_fields__}
     fields["final_observation"] = _numbers(episode.final_observation)
-    fields["uncollected"] = [answer._asdict() for answer in episode.uncollected]
+    fields["uncollected"] = [answer.as_json() for answer in episode.uncollected]
     return fields
 
 

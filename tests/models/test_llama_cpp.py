@@ -56,7 +56,7 @@ def _template(messages: list[Message]) -> str:
 
 
 def test_it_says_which_weights_it_runs() -> None:
-    assert "SmolLM2-135M" in embedded().name
+    assert "SmolLM2-135M" in embedded().info.name
 
 
 def test_a_model_knows_something() -> None:

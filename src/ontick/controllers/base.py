@@ -30,6 +30,12 @@ class Decision(NamedTuple):
     """Time to let pass before the answer counts as arrived, under either clock, beyond what the call took."""
     text: str | None = None
     """What a model said, raw."""
+    failure: str | None = None
+    """What kind of failure left the answer unusable: ``timeout``, ``prose``, …"""
+    ttft_ms: float | None = None
+    """Time to the first token of a written answer."""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
 
 
 @runtime_checkable

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 
 from ontick.controllers.base import Controller
 from ontick.controllers.llm import LanguageModelController
 from ontick.controllers.scripted import Chance, Nobody, Teacher
 from ontick.errors import OntickError, blame, unknown_name
+from ontick.models.base import ModelOptions, Reading
 from ontick.models.catalog import MODEL_WORDS, is_model_word, load_model
 from ontick.plugins import load_attribute
-from ontick.prompts import Prompt
+from ontick.prompts import Prompt, PromptStyle
 from ontick.tasks.base import Task, no_teacher
 
 ENTRY_POINT_GROUP = "ontick.controllers"
@@ -25,7 +27,17 @@ SCRIPTED: dict[str, Callable[[Task], Controller]] = {
 _OWN = "python:FILE.py:NAME"
 
 
-def make_controller(word: str, task: Task) -> Controller:
+@dataclass(frozen=True)
+class Asking:
+    """How a language model is loaded and asked; other controllers have no use for it."""
+
+    prompt: PromptStyle = field(default_factory=PromptStyle)
+    reading: Reading | None = None
+    """How an answer is taken; None: as suits the model."""
+    model: ModelOptions = field(default_factory=ModelOptions)
+
+
+def make_controller(word: str, task: Task, asking: Asking | None = None) -> Controller:
     """Return the controller that ``word`` names, for ``task``.
 
     ``python:FILE.py:NAME`` calls NAME with the task, and so does an entry point of the group ``ontick.controllers``.
@@ -38,7 +50,9 @@ def make_controller(word: str, task: Task) -> Controller:
     if word in SCRIPTED:
         return SCRIPTED[word](task)
     if is_model_word(word):
-        return LanguageModelController(load_model(word), Prompt(task))
+        asking = asking or Asking()
+        prompt = Prompt(task, asking.prompt)
+        return LanguageModelController(load_model(word, asking.model), prompt, asking.reading)
     if word.startswith("python:"):
         return _checked(word, load_attribute(word.removeprefix("python:")), task)
     installed = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}

@@ -3,23 +3,59 @@
 from __future__ import annotations
 
 from ontick.controllers.base import Decision, Observation
-from ontick.models.base import LanguageModel
+from ontick.errors import OntickError
+from ontick.models.base import LanguageModel, NoAnswer, Reading
 from ontick.prompts import Prompt
+from ontick.records import State
+
+ANSWER_TOKENS = 4
+"""Room for a written answer: a digit, and whatever punctuation a model puts around it."""
 
 
 class LanguageModelController:
-    """Asks ``model`` with ``prompt`` for the most likely of the legal actions, so every answer is valid."""
+    """Asks ``model`` with ``prompt``, and takes the action from its scores or from what it writes.
 
-    def __init__(self, model: LanguageModel, prompt: Prompt) -> None:
-        self._model = model
-        self._prompt = prompt
+    By its scores every answer is legal. What is written may name no action; then it is invalid, by kind.
+
+    Raises:
+        OntickError: the model cannot be read that way.
+    """
+
+    def __init__(self, model: LanguageModel, prompt: Prompt, reading: Reading | None = None) -> None:
+        info = model.info
+        if reading is not None and reading not in info.readings:
+            raise OntickError(f"{info.name} cannot be read by {reading}; use --reading {info.readings[0]}")
+        self.model = model
+        self.prompt = prompt
+        self.reading = reading or info.readings[0]
+        self._decide = self._score if self.reading is Reading.SCORE else self._generate
 
     def reset(self, seed: int) -> None:
-        """Read the prompt's constant beginning before the first tick, so that no decision pays for it."""
-        nowhere = [0.0] * len(self._prompt.task.features)
-        self._model.choose(self._prompt.messages(nowhere), self._prompt.choices)
+        """Have the constant beginning read and connections opened before the first tick."""
+        self.model.warm_up(self.prompt.messages([0.0] * len(self.prompt.task.features)))
 
     def decide(self, observation: Observation) -> Decision:
         """Ask the model what to do now."""
-        choice = self._model.choose(self._prompt.messages(observation.state), self._prompt.choices)
-        return Decision(choice.index, text=self._prompt.choices[choice.index])
+        return self._decide(observation.state)
+
+    def _score(self, state: State) -> Decision:
+        choices = self.prompt.choices
+        choice = self.model.choose(self.prompt.messages(state), choices)
+        return Decision(choice.index, text=choices[choice.index])
+
+    def _generate(self, state: State) -> Decision:
+        try:
+            said = self.model.complete(self.prompt.messages(state), ANSWER_TOKENS)
+        except NoAnswer as failure:
+            return Decision(None, valid=False, text=str(failure), failure=failure.kind)
+        decision = Decision(
+            None,
+            text=said.text,
+            ttft_ms=said.ttft_ms,
+            prompt_tokens=said.prompt_tokens,
+            completion_tokens=said.completion_tokens,
+        )
+        try:
+            return decision._replace(action=self.prompt.parse(said.text))
+        except NoAnswer as failure:
+            return decision._replace(valid=False, failure=failure.kind)

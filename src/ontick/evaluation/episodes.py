@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeAlias
 
 from ontick.controllers.base import Controller
-from ontick.controllers.catalog import make_controller
+from ontick.controllers.catalog import Asking, make_controller
 from ontick.controllers.wrappers import Delayed
 from ontick.errors import OntickError
 from ontick.evaluation.summary import summarise
@@ -55,6 +55,8 @@ class Setup:
     delay: str | None = None
     """Added to the controller's own latency, under either clock."""
     in_flight: int = 1
+    asking: Asking = field(default_factory=Asking)
+    """How a language model is loaded and asked."""
     task_module: str | None = None
 
     def check(self) -> None:
@@ -119,7 +121,7 @@ def prepare(setup: Setup) -> Prepared:
     )
     delay = None if setup.delay is None else parse_latency(setup.delay)
     env = task.make()
-    controller = make_controller(setup.controller, task)
+    controller = make_controller(setup.controller, task, setup.asking)
     observation, _ = env.reset(seed=setup.seed)
     if len(observation) != len(task.features):
         raise OntickError(

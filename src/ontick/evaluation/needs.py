@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 import ontick
+from ontick.controllers.catalog import Asking
 from ontick.evaluation.cliff import EPISODES, CurveSetup, Point, fly_points, needs_ms
 from ontick.evaluation.episodes import ClockName, Progress, Setup, silent
 from ontick.tasks import find_task
@@ -36,6 +37,7 @@ def task_needs_ms(setup: Setup, progress: Progress = silent) -> float | None:
         clock=ClockName.VIRTUAL,
         latency=None,
         delay=None,
+        asking=Asking(),
     )
     curve = CurveSetup(teacher, late_rules=(setup.late,)).filled_in(task)
     remembered = cache_folder() / "needs" / f"{_fingerprint(task, curve)}.json"

@@ -1,13 +1,15 @@
-"""What is a language model here? Text in, one choice out. It knows no task.
+"""What is a language model here? Text in, one choice or some text out. It knows no task.
 
-Messages are the chat roles that every template knows: system, user, assistant.
+Messages are the chat roles that every template knows: system, user, assistant. A conversation that ends with an
+assistant's turn asks for that turn to be continued: its words stand after the answer's header, unfinished.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from enum import StrEnum
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 
 class Message(NamedTuple):
@@ -15,6 +17,28 @@ class Message(NamedTuple):
 
     role: Literal["system", "user", "assistant"]
     content: str
+
+
+class Reading(StrEnum):
+    """How an answer is taken from a model."""
+
+    SCORE = "score"
+    """Compare the choices' tokens at the answer's place: only a legal answer can come out."""
+    GENERATE = "generate"
+    """Let the model write, and read what it wrote."""
+
+
+class ModelInfo(NamedTuple):
+    """Which weights, as far as it is known."""
+
+    name: str
+    backend: str
+    """``llama.cpp``, ``transformers`` or ``api``."""
+    parameters: int | None
+    quantisation: str | None
+    """Of the weights: ``Q4_0``, ``bfloat16``, …"""
+    readings: tuple[Reading, ...]
+    """How it can be asked, the preferred way first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +55,92 @@ class Choice:
     elapsed_ms: float
 
 
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a model wrote."""
+
+    text: str
+    ttft_ms: float | None
+    """Time to first token; None when nothing was written."""
+    elapsed_ms: float
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    """None where the other side does not count."""
+
+
+class NoAnswer(Exception):  # noqa: N818 - what happened, as one would say it
+    """A question that got no answer, which is no fault of whoever asked; ``kind`` is what records count it under."""
+
+    def __init__(self, kind: str, detail: str = "") -> None:
+        super().__init__(detail or kind)
+        self.kind = kind
+
+
 class LanguageModel(Protocol):
-    """A model that answers one question at a time; a second caller waits for the first."""
+    """A model that answers questions."""
 
     @property
-    def name(self) -> str:
+    def info(self) -> ModelInfo:
         """Which weights, in words that a table can show."""
+        ...
+
+    def warm_up(self, messages: Sequence[Message]) -> None:
+        """Get ready for prompts that begin as this one does, so that the first decision is as fast as the others.
+
+        Raises:
+            OntickError: the model cannot be asked this.
+        """
         ...
 
     def choose(self, messages: Sequence[Message], choices: Sequence[str]) -> Choice:
         """Return which of ``choices`` the model would answer first, from one reading of the prompt.
 
         Raises:
-            OntickError: two choices are not told apart by one token each after this prompt, or the prompt
-                is longer than the model's context.
+            OntickError: two choices are not told apart by one token each after this prompt, the prompt is longer
+                than the model's context, or the model cannot be asked this way.
         """
         ...
+
+    def complete(self, messages: Sequence[Message], max_tokens: int) -> Completion:
+        """Return what the model writes, the likeliest token at every step, up to its end of turn or ``max_tokens``.
+
+        Raises:
+            OntickError: the prompt is longer than the model's context.
+            NoAnswer: whoever runs the model did not answer.
+        """
+        ...
+
+
+@runtime_checkable
+class LocalModel(LanguageModel, Protocol):
+    """A model whose tokens can be looked at."""
+
+    def render(self, messages: Sequence[Message]) -> str:
+        """Return the prompt as the model's chat template writes it, up to where the answer begins."""
+        ...
+
+    def tokens(self, messages: Sequence[Message]) -> list[int]:
+        """Return the tokens of that prompt."""
+        ...
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """How a language model is loaded."""
+
+    threads: int | None = None
+    """Processor threads for a local model; by default one fewer than the cores, so that the clock keeps one."""
+    context_tokens: int = 2048
+    """The longest prompt that a local model is given room for."""
+    quantisation: str | None = None
+    """gguf and smollm2: as-is, fastest, or a kind such as q4_0, q8_0, bf16."""
+    dtype: str | None = None
+    """hf: float32, bfloat16 or float16."""
+    device: str | None = None
+    """hf: cpu or cuda."""
+    adapter: str | None = None
+    """hf: a LoRA adapter's folder."""
+    timeout_s: float = 10.0
+    """api: when to give a request up."""
+    price: tuple[float, float] | None = None
+    """api: dollars for a million prompt tokens, and for a million answered ones."""

