@@ -22,13 +22,15 @@ from ontick.cache import cache_folder, made_whole
 _api: Any = llama_cpp
 """llama-cpp-python's low-level functions are typed as ctypes stubs that no checker can follow."""
 
+_AMX = b"AMX_INT8 = 1"
+
 _TOKENS = 20
 """More than one tile of 16 rows."""
 
 
 def are_sound(model: Path) -> bool:
     """Say whether repacked weights, the only way to the kernels in question, can be used; remembered for each build."""
-    if b"AMX_INT8 = 1" not in _api.llama_print_system_info():
+    if _AMX not in _api.llama_print_system_info():
         return True
     remembered = cache_folder() / "kernels" / f"{build()}.json"
     with suppress(OSError, ValueError, KeyError):
@@ -43,6 +45,13 @@ def are_sound(model: Path) -> bool:
     with suppress(OSError), made_whole(remembered) as partial:
         partial.write_text(json.dumps({"sound": sound}))
     return sound
+
+
+def are_all_there() -> bool:
+    """Say whether this llama.cpp was compiled for what this processor has; True where that cannot be told."""
+    cpuinfo = Path("/proc/cpuinfo")
+    has_amx = cpuinfo.exists() and " amx_int8" in cpuinfo.read_text()
+    return _AMX in _api.llama_print_system_info() or not has_amx
 
 
 def build() -> str:

@@ -13,6 +13,7 @@ import json
 import logging
 import math
 import os
+import statistics
 import subprocess
 import sys
 from contextlib import suppress
@@ -62,10 +63,11 @@ KINDS: dict[str, Kind] = {
     "q4_0-pure": Kind(llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_0, pure=True),
 }
 
-CANDIDATES = (AS_IS, "bf16", "q8_0", "q4_0", "q4_0-pure")
+CANDIDATES = (AS_IS, "bf16", "q8_0", "q4_0")
 """What is timed, the more precise first; one that is not faster by a margin does not replace one before it."""
 
-_MARGIN = 0.97
+MARGIN = 0.9
+"""A candidate must beat a more precise one by this factor: speed that is hardly there is not worth other answers."""
 
 
 @dataclass(frozen=True)
@@ -75,15 +77,21 @@ class Selection:
     chosen: str
     decision_ms: dict[str, float | None]
     """Best time of the decisions of `MEASURED_TOKENS` together in each candidate; None where it could not run."""
+    drift_nats: dict[str, float | None]
+    """How far a log-probability moves from the file's own, the median over some questions of the largest of ten."""
     threads: int
 
     def why(self) -> str:
         """Say it in a sentence."""
         times = sorted((ms, kind) for kind, ms in self.decision_ms.items() if ms is not None)
-        told = ", ".join(f"{kind} {ms:.1f} ms" for ms, kind in times)
+        told = ", ".join(f"{kind} {ms:.1f} ms{self._drifted(kind)}" for ms, kind in times)
         few, many = MEASURED_TOKENS
         plural = "" if self.threads == 1 else "s"
         return f"{self.chosen}, for {few} and {many} new tokens together, {self.threads} thread{plural}: {told}"
+
+    def _drifted(self, kind: str) -> str:
+        drift = self.drift_nats[kind]
+        return "" if kind == AS_IS or drift is None else f" (scores move by {drift:.2g} nats)"
 
     def as_json(self) -> Json:
         """Return what ``ontick models --json`` says of it."""
@@ -113,7 +121,7 @@ def prepare(path: Path, wanted: str, options: ModelOptions) -> Path:
 def recall(path: Path, options: ModelOptions) -> Selection | None:
     """Return what was chosen for ``path`` here, if it has been timed with as many threads and this llama.cpp."""
     with suppress(OSError, ValueError, TypeError):
-        return Selection(**json.loads(_remembered(path, options).read_text()))
+        return Selection(**json.loads(remembered_file(path, options).read_text()))
     return None
 
 
@@ -123,14 +131,19 @@ def select(path: Path, options: ModelOptions) -> Selection:
     if known is not None:
         return known
     _log.info("timing %s in %d quantisations, once for this machine (some 15 s)", path.name, len(CANDIDATES))
-    times = {kind: _try(path, kind, options) for kind in CANDIDATES}
+    trials = {kind: _try(path, kind, options) for kind in CANDIDATES}
     chosen = AS_IS
-    for kind, ms in times.items():
-        best = times[chosen]
-        if ms is not None and (best is None or ms < best * _MARGIN):
+    for kind, trial in trials.items():
+        best = trials[chosen]
+        if trial is not None and (best is None or trial.decision_ms < best.decision_ms * MARGIN):
             chosen = kind
-    selection = Selection(chosen, times, options.processor_threads)
-    with suppress(OSError), made_whole(_remembered(path, options)) as partial:
+    selection = Selection(
+        chosen,
+        {kind: trial and trial.decision_ms for kind, trial in trials.items()},
+        {kind: _drift(trials[AS_IS], trial) for kind, trial in trials.items()},
+        options.processor_threads,
+    )
+    with suppress(OSError), made_whole(remembered_file(path, options)) as partial:
         partial.write_text(json.dumps(asdict(selection)))
     _log.info("%s", selection.why())
     for kind in set(CANDIDATES) - {AS_IS, chosen}:
@@ -138,7 +151,8 @@ def select(path: Path, options: ModelOptions) -> Selection:
     return selection
 
 
-def _remembered(path: Path, options: ModelOptions) -> Path:
+def remembered_file(path: Path, options: ModelOptions) -> Path:
+    """Return where the choice for ``path`` is kept: for as many threads, and this llama.cpp."""
     return _folder(path) / f"{path.stem}.{options.processor_threads}-threads.{build()}.json"
 
 
@@ -169,37 +183,54 @@ def _quantise(source: Path, made: Path, kind: Kind) -> None:
         raise OntickError(f"cannot write {made} ({error.strerror}); use --model.quantisation as-is") from error
 
 
-def _try(path: Path, kind: str, options: ModelOptions) -> float | None:
+class _Trial(NamedTuple):
+    """What a candidate did in a process of its own."""
+
+    decision_ms: float
+    logprobs: list[list[float]]
+
+
+def _try(path: Path, kind: str, options: ModelOptions) -> _Trial | None:
+    """Let a candidate decide; None if it cannot be made or run."""
     try:
-        return _time(prepare(path, kind, options), options.processor_threads)
+        made = prepare(path, kind, options)
     except OntickError:
         return None
-
-
-def _time(path: Path, threads: int) -> float | None:
-    """Return what a decision takes with the weights in ``path``; None if it cannot be run."""
-    timed = subprocess.run(
-        [sys.executable, "-m", "ontick.models.quantise", str(path), str(threads)],
+    tried = subprocess.run(
+        [sys.executable, "-m", "ontick.models.quantise", str(made), str(options.processor_threads)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
         check=False,
     )
-    return None if timed.returncode else float(timed.stdout)
+    return None if tried.returncode else _Trial(*json.loads(tried.stdout))
 
 
-def _decide_and_time(path: str, threads: int) -> float:
-    """Return the best time of the decisions together, in milliseconds: what else the machine does only adds to it."""
+def _decide(path: str, threads: int) -> _Trial:
+    """Decide, and return the best time of the decisions together: what else the machine does only adds to it."""
     model = LlamaCpp(Path(path), options=ModelOptions(threads=threads))
     best_ms = dict.fromkeys(MEASURED_TOKENS, math.inf)
+    logprobs: list[list[float]] = []
     for number in range(_DECISIONS):
-        for tokens in MEASURED_TOKENS:
+        for size, tokens in enumerate(MEASURED_TOKENS):
             # Every digit is a token, and the first of them differs from the one before.
-            state = str((2 * number + (tokens > MEASURED_TOKENS[0])) % 10) * (tokens - 1)
-            choice = model.choose([Message("user", "0"), Message("assistant", f"{state}=")], ("0", "1"))
+            state = str((2 * number + size) % 10) * (tokens - 1)
+            choice = model.choose([Message("user", "0"), Message("assistant", f"{state}=")], _DIGITS)
             best_ms[tokens] = min(best_ms[tokens], choice.elapsed_ms) if number else math.inf
-    return sum(best_ms.values())
+            logprobs.append(list(choice.logprobs))
+    return _Trial(sum(best_ms.values()), logprobs)
+
+
+def _drift(as_is: _Trial | None, trial: _Trial | None) -> float | None:
+    """Return how far the candidate's answers are from the file's own; see `Selection.drift_nats`."""
+    if as_is is None or trial is None:
+        return None
+    pairs = zip(as_is.logprobs, trial.logprobs, strict=True)
+    return statistics.median(max(abs(a - b) for a, b in zip(*pair, strict=True)) for pair in pairs)
+
+
+_DIGITS = tuple("0123456789")
 
 
 if __name__ == "__main__":
-    print(_decide_and_time(sys.argv[1], int(sys.argv[2])))
+    print(json.dumps(_decide(sys.argv[1], int(sys.argv[2]))))
