@@ -74,7 +74,9 @@ def comparison_table(comparison: Json) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for row in comparison["controllers"]:
-        new, frozen, verdicts = row["new_tokens"]["p50"], row["frozen"], row["verdict"]
+        new, verdicts = row["new_tokens"]["p50"], row["verdict"]
+        success = row["frozen"][rules[0]]["success"]
+        frozen = dict.fromkeys(count(row["frozen"][rule], success) for rule in rules)
         same = len(set(verdicts.values())) == 1
         table.add_row(
             escape(row["controller"]),
@@ -83,8 +85,8 @@ def comparison_table(comparison: Json) -> Table:
             "-" if new is None else f"{new:g}",
             _short(row["decision_ms"], "p50", "p95", "p99"),
             _short(row["ttft_ms"], "p50"),
-            count(frozen, frozen["success"]),
-            *(count(row["real_time"][rule], frozen["success"]) for rule in rules),
+            ", ".join(frozen),
+            *(count(row["real_time"][rule], success) for rule in rules),
             verdict_words(verdicts[rules[0]])
             if same
             else "\n".join(f"{rule}: {verdict_words(verdicts[rule])}" for rule in rules),
