@@ -84,11 +84,12 @@ class Asked:
 
 def events(*deltas: dict[str, Any], finish: str | None = "stop", usage: dict[str, int] | None = None) -> bytes:
     """Return a stream as OpenAI writes it."""
-    chunks: list[dict[str, Any]] = [
-        {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas
-    ]
+    steps: list[tuple[dict[str, Any], str | None]] = [(delta, None) for delta in deltas]
     if finish is not None:
-        chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]})
+        steps.append(({}, finish))
+    chunks: list[dict[str, Any]] = [
+        {"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]} for delta, reason in steps
+    ]
     if usage is not None:
         chunks.append({"choices": [], "usage": usage})
     common = {"id": "x", "object": "chat.completion.chunk", "created": 0, "model": MODEL}
@@ -153,7 +154,8 @@ class Proxy:
     """Parameters that a question must not have."""
     connections: int = 0
     """How many were ever opened."""
-    open_connections: int = 0
+    serving: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    """One a connection that is open."""
     asked: list[Asked] = field(default_factory=list[Asked])
     done: list[str] = field(default_factory=list[str])
     """What was done to each question."""
@@ -175,8 +177,10 @@ class Proxy:
         self.fault = lambda number: PASS if number == 0 else faults[(number - 1) % len(faults)]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.serving.add(task)  # the event loop itself would forget one whose client has hung up
         self.connections += 1
-        self.open_connections += 1
         try:
             while (asked := await _read_request(reader)) is not None:
                 self.asked.append(asked)
@@ -184,7 +188,7 @@ class Proxy:
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, _HangUp):
             pass
         finally:
-            self.open_connections -= 1
+            self.serving.discard(task)
             writer.close()
 
     async def _answer(self, asked: Asked, writer: asyncio.StreamWriter) -> None:
@@ -295,10 +299,12 @@ def running_proxy(upstream: int, certificate: ssl.SSLContext | None = None) -> G
 
     async def stop(server: asyncio.Server) -> None:
         server.close()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        for _ in range(5):  # a connection that was just being accepted becomes a task only now
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+            await asyncio.sleep(0.005)
 
     server = loop.run_until_complete(start())
     thread = threading.Thread(target=loop.run_forever, daemon=True)

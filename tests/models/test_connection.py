@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -29,7 +30,8 @@ def authority() -> trustme.CA:
 def secure_proxy(api_port: int, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     """The proxy with a certificate that nobody but its own authority vouches for."""
     certificate = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(certificate)
+    issued: Any = authority.issue_cert("127.0.0.1")
+    issued.configure_cert(certificate)
     monkeypatch.setenv("ONTICK_API_KEY", KEY)
     with running_proxy(api_port, certificate) as proxy:
         yield proxy

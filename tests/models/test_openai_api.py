@@ -223,10 +223,10 @@ def test_a_time_limit_that_is_none_is_refused(timeout_s: float, proxy: Proxy) ->
 
 def test_a_model_that_is_let_go_closes_its_line(proxy: Proxy) -> None:
     model = ready(proxy)
-    assert proxy.open_connections == 1
+    assert len(proxy.serving) == 1
     del model
     gc.collect()
     deadline = time.monotonic() + 10
-    while proxy.open_connections:
+    while proxy.serving:
         assert time.monotonic() < deadline
         time.sleep(0.01)
