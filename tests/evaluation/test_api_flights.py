@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from api_server import FAILURE_OF, KEY, PASS, USAGE, Proxy
+from ontick.cli import main
 from ontick.controllers.catalog import Asking
 from ontick.errors import OntickError
 from ontick.evaluation.episodes import ClockName, Setup, evaluate, prepare
@@ -103,6 +104,21 @@ def test_without_a_price_or_counted_tokens_nothing_is_made_up(proxy: Proxy, tmp_
     usage = evaluate(prepare(setup), tmp_path / "b").summary["usage"]
     assert usage["uncounted"] == usage["requests"] > 0
     assert usage["prompt_tokens"] is usage["completion_tokens"] is usage["usd"] is None
+
+
+@pytest.mark.parametrize(("faults", "bound"), [(("digit", "500"), "at least "), (("digit",), "")])
+def test_the_table_says_when_a_cost_is_a_lower_bound(
+    faults: tuple[str, ...], bound: str, proxy: Proxy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    proxy.after_warm_up(*faults)
+    options = ["--clock", "virtual", "--episodes", "1", "--model.price", "1000", "2000", "--runs", str(tmp_path)]
+    assert main(["eval", "cartpole", proxy.word, *options]) == 0
+    captured = capsys.readouterr()
+    counted = proxy.done[1:].count("digit")
+    rows = [" ".join(line.split()) for line in captured.out.splitlines()]
+    assert f"tokens read, written {bound}{100 * counted}, {counted}" in rows
+    assert f"cost in all {bound}${counted * 0.102:.3g}" in rows
+    assert KEY not in captured.out + captured.err
 
 
 def test_a_price_that_is_none_is_refused(proxy: Proxy) -> None:

@@ -140,6 +140,7 @@ def test_what_a_server_rejects_is_learnt_before_the_flight(rejects: tuple[str, .
     [
         ("401", "refuses the key in ONTICK_API_KEY"),
         ("403", "forbids"),
+        ("302", "sends elsewhere"),
         ("429", "retry-after: 7"),
         ("503", "out of order"),
         ("reset", "cannot reach"),

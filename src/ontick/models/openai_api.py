@@ -187,6 +187,7 @@ class OpenAiApi:
             "connection": f"cannot reach {address.host} ({said}); start it, or check its address and your connection",
             "timeout": f"{address.host} gave {said}; try again, or give it longer with --model.timeout-s",
             "broken_stream": f"{address.host} does not stream as it should ({said}); use another server",
+            "http_3xx": f"{address.host} sends elsewhere ({said}); give the address that it means",
             "http_403": f"{address.host} forbids this ({said}); use another key or model",
             "http_404": f"{address.host} does not know {address.model} ({said}); check the URL and the model",
             "http_429": f"{address.host} limits how often it may be asked ({said}); wait, then try again",

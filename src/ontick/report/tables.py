@@ -106,12 +106,12 @@ def _asked(summary: Json) -> list[tuple[str, str]]:
         rows.append(("first token p50, p95, p99", milliseconds(summary["ttft_ms"], "p50", "p95", "p99")))
     usage = summary["usage"]
     if usage["prompt_tokens"] is not None or usage["completion_tokens"] is not None:
-        least = f"at least, {usage['uncounted']} not counted: " if usage["uncounted"] else ""
-        tokens = pair(usage["prompt_tokens"], usage["completion_tokens"])
-        rows.append((f"tokens read, written in {usage['requests']} requests", f"{least}{tokens}"))
+        least = "at least " if usage["uncounted"] else ""
+        rows.append(("requests, tokens not counted", f"{usage['requests']}, {usage['uncounted']}"))
+        rows.append(("tokens read, written", least + pair(usage["prompt_tokens"], usage["completion_tokens"])))
         if usage["usd"] is not None:
-            each = usage["usd_per_episode"]
-            rows.append(("cost, each episode", f"{least and 'at least '}${usage['usd']:.4g}, ${each:.4g}"))
+            rows.append(("cost in all", f"{least}${usage['usd']:.3g}"))
+            rows.append(("cost of an episode", f"{least}${usage['usd_per_episode']:.3g}"))
     return rows
 
 
