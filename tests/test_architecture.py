@@ -31,6 +31,10 @@ ORDER = (
     "models.llama_memory",
     "models.llama_cpp",
     "models.quantise",
+    "models.api_address",
+    "models.http_line",
+    "models.openai_api",
+    "models.connection",
     "models.catalog",
     "models.inventory",
     "models",
@@ -53,6 +57,7 @@ ORDER = (
     "evaluation.verdict",
     "evaluation.compare",
     "evaluation.anatomy",
+    "evaluation.decision_latency",
     "evaluation.demo",
     "evaluation",
     "report.tables",
@@ -60,6 +65,7 @@ ORDER = (
     "report.plots",
     "report.terminal",
     "report",
+    "options",
     "cli",
     "__main__",
 )
@@ -110,8 +116,7 @@ def test_every_module_says_which_question_it_answers_and_stays_short(file: Path)
 
 
 def test_asking_for_help_loads_nothing_heavy() -> None:
-    script = (
-        "import sys, ontick.cli; print([m for m in ('torch','llama_cpp','gymnasium','matplotlib') if m in sys.modules])"
-    )
+    heavy = ("torch", "llama_cpp", "gymnasium", "matplotlib", "openai")
+    script = f"import sys, ontick.cli; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -75,6 +75,11 @@ BAD_INPUT: dict[str, tuple[list[str], str]] = {
     "missing trace": (["eval", "cartpole", "teacher", "--delay", "trace:nowhere"], "give a run's folder"),
     "missing GGUF": (["eval", "cartpole", "gguf:nowhere.gguf"], "give a GGUF file"),
     "not a GGUF": (["eval", "cartpole", f"gguf:{__file__}"], "is not a GGUF file"),
+    "unknown API": (["eval", "cartpole", "api:grok/x"], "did you mean 'groq'"),
+    "an API without a model": (["eval", "cartpole", "api:groq"], "api:groq/llama-3.1-8b-instant"),
+    "a key in a URL": (["verdict", "cartpole", "api:https://host/v1?key=1#m"], "ONTICK_API_KEY"),
+    "an API that is not there": (["eval", "cartpole", "api:http://127.0.0.1:1/v1#m"], "cannot reach"),
+    "an API has no scores": (["eval", "cartpole", "api:http://h/v1#m", "--reading", "score"], "--reading generate"),
     "zero episodes": (["eval", "cartpole", "teacher", "--episodes", "0"], "give 1 or more"),
     "negative episodes": (["cliff", "cartpole", "--episodes", "-1"], "give 1 or more"),
     "no number": (["eval", "cartpole", "teacher", "--episodes", "many"], "--episodes"),
@@ -296,4 +301,5 @@ def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert caught.value.code in (None, 0)
     shown = capsys.readouterr().out
-    assert all(verb in shown for verb in ("demo", "eval", "verdict", "cliff", "compare", "prompt", "models"))
+    verbs = ("demo", "eval", "verdict", "cliff", "compare", "latency", "prompt", "models")
+    assert all(verb in shown for verb in verbs)

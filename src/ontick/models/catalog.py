@@ -1,4 +1,4 @@
-"""Which weights does a word mean? ``smollm2`` (embedded) and ``gguf:PATH``. Nothing is downloaded."""
+"""Which model does a word mean? ``smollm2`` (embedded), ``gguf:PATH`` or one behind an API. Nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ontick.errors import OntickError, missing_package
+from ontick.models.api_address import FORMS, find_address
 from ontick.models.base import LanguageModel, ModelOptions
 
 EMBEDDED = "smollm2"
@@ -69,8 +70,17 @@ def _load_gguf(word: str, options: ModelOptions) -> LanguageModel:
     return LlamaCpp(prepare(path, options.quantisation or AS_IS, options), path.stem, options)
 
 
-_LOADERS: dict[str, Callable[[str, ModelOptions], LanguageModel]] = {"gguf": _load_gguf}
+def _load_api(word: str, options: ModelOptions) -> LanguageModel:
+    address = find_address(word.removeprefix("api:"))
+    if importlib.util.find_spec("openai") is None:
+        raise missing_package("the client for APIs", "'ontick[api]'")
+    from ontick.models.openai_api import OpenAiApi
 
-_FORMS = {"gguf": "gguf:PATH"}
+    return OpenAiApi(address, options)
+
+
+_LOADERS: dict[str, Callable[[str, ModelOptions], LanguageModel]] = {"gguf": _load_gguf, "api": _load_api}
+
+_FORMS = {"gguf": "gguf:PATH", "api": FORMS}
 
 MODEL_WORDS = (EMBEDDED, *_FORMS.values())
