@@ -70,17 +70,16 @@ def make_examples(task: Task, rounds: int) -> tuple[Example, ...]:
         _choose(states[labels == action] / scale, firmness[labels == action], rounds, len(task.actions), rng)
         for action in range(len(task.actions))
     ]
-    chosen = [states[labels == action][places] for action, places in enumerate(by_action)]
-    return tuple(
-        Example(tuple(map(float, chosen[action][number])), int(action))
-        for number in range(rounds)
-        for action in rng.permutation(len(task.actions))
-    )
+    chosen: list[list[list[float]]] = [
+        states[labels == action][places].tolist() for action, places in enumerate(by_action)
+    ]
+    turns: list[list[int]] = [rng.permutation(len(task.actions)).tolist() for _ in range(rounds)]
+    return tuple(Example(tuple(chosen[action][number]), action) for number, turn in enumerate(turns) for action in turn)
 
 
 def _usable_states(task: Task, env: Environment) -> tuple[Array, npt.NDArray[np.int64]]:
     """Return rounded states, each once, and the labels that they have at every rounding."""
-    fine = [min(DECIMALS, feature.decimals and DECIMALS) for feature in task.features]
+    fine = [DECIMALS if feature.decimals else 0 for feature in task.features]
     said = [min(SAID_DECIMALS, feature.decimals) for feature in task.features]
     found: dict[tuple[float, ...], tuple[tuple[float, ...], int]] = {}
     teacher = DisturbedTeacher(task)

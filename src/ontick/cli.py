@@ -20,6 +20,7 @@ from ontick.controllers.catalog import Asking
 from ontick.errors import OntickError, blame
 from ontick.evaluation import cliff, demo
 from ontick.evaluation.episodes import ClockName, Setup, evaluate, prepare
+from ontick.evaluation.probe import ProbeSetup, probe
 from ontick.evaluation.verdict import reach_verdict
 from ontick.late import LateRule
 from ontick.models.base import ModelOptions, Reading
@@ -27,6 +28,7 @@ from ontick.prompts import PromptStyle
 from ontick.records import Json, new_run_folder
 from ontick.report import tables
 from ontick.report.plots import plot_curves
+from ontick.report.probe_tables import probe_parts
 from ontick.report.terminal import progress_bar, say, say_error, without_box
 
 BAD_INPUT = 2
@@ -209,6 +211,28 @@ class Cliff(_Asking):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Probe(_Asking):
+    """Single states and ordinary questions: what does a controller answer, and has it collapsed to one action?"""
+
+    task: Positional[Task]
+    controller: Positional[Controller]
+    states: int = 100
+    """How many states of the teacher's flights to ask about, besides the diagnostic ones."""
+    seed: int = 0
+    """The seed of the teacher's first flight."""
+    task_module: TaskModule = None
+
+    def run(self) -> int:
+        """Probe and print."""
+        setup = ProbeSetup(self.task, self.controller, self.states, self.seed, self.asking(), self.task_module)
+        folder = self.folder("probe", self.task, self.controller)
+        with progress_bar(f"{self.task} {self.controller}") as progress:
+            result = probe(setup, folder, progress)
+        self.show(result, *probe_parts(result), f"run: {folder}")
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Demo(_Output):
     """The whole story in about two minutes: both tasks, five controllers, verdicts and latency curves."""
 
@@ -237,6 +261,7 @@ Command = (
     | Annotated[Eval, subcommand("eval")]
     | Annotated[Verdict, subcommand("verdict")]
     | Annotated[Cliff, subcommand("cliff")]
+    | Annotated[Probe, subcommand("probe")]
 )
 
 DESCRIPTION = "Can this language model control this environment in real time? If not: the policy or the latency?"
@@ -265,9 +290,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_INPUT
 
 
-def _parse(arguments: Sequence[str]) -> Demo | Eval | Verdict | Cliff:
+def _parse(arguments: Sequence[str]) -> Demo | Eval | Verdict | Cliff | Probe:
     """Read the command line; a mistake in it becomes an `OntickError` instead of tyro's box."""
-    parse: Callable[..., Demo | Eval | Verdict | Cliff] = tyro.cli
+    parse: Callable[..., Demo | Eval | Verdict | Cliff | Probe] = tyro.cli
     box = io.StringIO()
     try:
         with redirect_stderr(box):
@@ -285,4 +310,4 @@ def _parse(arguments: Sequence[str]) -> Demo | Eval | Verdict | Cliff:
 
 
 def _verb(arguments: Sequence[str]) -> str:
-    return f"{arguments[0]} " if arguments and arguments[0] in {"demo", "eval", "verdict", "cliff"} else ""
+    return f"{arguments[0]} " if arguments and arguments[0] in {"demo", "eval", "verdict", "cliff", "probe"} else ""
