@@ -26,6 +26,8 @@ FOLDER = Path(__file__).parents[1] / "src" / "ontick" / "tasks" / "examples"
 FIRST_SEED = 1_000_000
 """Far from the seeds that evaluations fly."""
 FLIGHTS = 60
+EVERY_TICKS = 3
+"""Neighbouring states are much the same."""
 ROUNDS = {"cartpole": 32, "lunarlander": 16}
 CLEAR_EXAMPLES = 8
 """How many at the beginning are clear cases."""
@@ -87,7 +89,7 @@ def _usable_states(task: Task, env: Environment) -> tuple[Array, npt.NDArray[np.
         episode, passed = disturbed_flight(task, env, teacher, seed)
         if not task.succeeded(episode):
             continue  # a wreck teaches nothing
-        for state, wanted in passed:
+        for state, wanted in passed[::EVERY_TICKS]:
             rounded, coarse = _rounded(state.tolist(), fine), _rounded(state.tolist(), said)
             if wanted == _teacher(task, env, rounded) == _teacher(task, env, coarse):
                 found.setdefault(coarse, (rounded, wanted))

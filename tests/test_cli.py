@@ -93,6 +93,10 @@ BAD_INPUT: dict[str, tuple[list[str], str]] = {
     "a demo of nothing": (["demo", "--episodes", "0"], "give 1 or more"),
     "delays without an end": (["cliff", "cartpole", "--delays", "0", "inf"], "--delays 0 20 40"),
     "nobody's home": (["eval", "cartpole", "gguf:~nosuchuser/x.gguf"], "home"),
+    "fewer states than none": (["probe", "cartpole", "teacher", "--states", "-1"], "give 0 or more"),
+    "probing nobody we know": (["probe", "cartpole", "smolm2"], "did you mean 'smollm2'"),
+    "more examples than there are": (["probe", "cartpole", "smollm2", "--prompt.examples", "65"], "ask for fewer"),
+    "a negative seed": (["probe", "cartpole", "teacher", "--seed", "-1"], "give 0 or more"),
     "delays without 0": (["cliff", "cartpole", "--delays", "20", "40"], "--delays 0 20 40"),
 }
 
@@ -257,4 +261,4 @@ def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert caught.value.code in (None, 0)
     shown = capsys.readouterr().out
-    assert all(verb in shown for verb in ("demo", "eval", "verdict", "cliff"))
+    assert all(verb in shown for verb in ("demo", "eval", "verdict", "cliff", "probe"))

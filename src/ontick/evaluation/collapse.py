@@ -136,14 +136,17 @@ def find_rut(task: Task, answers: Sequence[Answered], success_rate: float | None
 
 
 def _missed(answers: Iterable[Answered], left_out: Collection[int]) -> set[int]:
-    """Return which of the actions left out are missed: wanted often enough, together, and hardly ever given then."""
+    """Return which of the actions left out are missed; none unless together they are wanted often and seldom given."""
     labelled = [answer for answer in answers if answer.wanted is not None]
-    wanted = Counter(answer.wanted for answer in labelled if answer.wanted in left_out)
-    hits = sum(action == want for action, want in labelled if want in left_out)
-    if wanted.total() < WANTED_SHARE * len(labelled) or hits > RECALLED_SHARE * wanted.total():
+    wanted = Counter(want for _, want in labelled if want in left_out)
+    hits = Counter(want for action, want in labelled if want in left_out and action == want)
+    if wanted.total() < WANTED_SHARE * len(labelled) or hits.total() > RECALLED_SHARE * wanted.total():
         return set()
-    often = {action for action in left_out if wanted[action] >= WANTED_SHARE * len(labelled)}
-    return often or {action for action in left_out if wanted[action]}
+    return {
+        action
+        for action in left_out
+        if wanted[action] >= WANTED_SHARE * wanted.total() and hits[action] <= RECALLED_SHARE * wanted[action]
+    }
 
 
 def beyond_chance(given: Counter[int], left_out: Collection[int], actions: int) -> bool:
@@ -159,11 +162,11 @@ def beyond_chance(given: Counter[int], left_out: Collection[int], actions: int) 
     return n * divergence >= math.log(math.comb(actions, len(left_out)) / CHANCE)
 
 
-def _say(task: Task, given: Counter[int], used: Collection[int], missing: Iterable[int]) -> str:
+def _say(task: Task, given: Counter[int], used: set[int], missing: set[int]) -> str:
     only = [action for action in used if action != task.noop]
     if len(used) == 1:
         return f"{'always' if len(given) == 1 else 'almost always'} {task.action_name(*used)}"
-    if len(only) == 1:
+    if len(only) == 1 and missing | used == set(range(len(task.actions))):
         exactly = set(given) == set(used)
         return f"{'only' if exactly else 'almost only'} {task.action_name(only[0])}, or {task.action_name(task.noop)}"
     never = "hardly ever" if any(given[action] for action in missing) else "never"

@@ -110,7 +110,8 @@ def probe(setup: ProbeSetup, run: Path, progress: Progress = silent) -> Json:
 
 def _check_diagnostics(task: Task) -> None:
     for number, diagnostic in enumerate(task.diagnostics, start=1):
-        if len(diagnostic.state) != len(task.features) or not diagnostic.right <= set(range(len(task.actions))):
+        legal = diagnostic.right and diagnostic.right <= set(range(len(task.actions)))
+        if len(diagnostic.state) != len(task.features) or not legal:
             raise OntickError(
                 f"diagnostic state {number} of task {task.name!r} does not fit its features and actions; "
                 "test it with ontick.contracts.TaskContract"
