@@ -75,7 +75,11 @@ def make_examples(task: Task, rounds: int) -> tuple[Example, ...]:
     chosen: list[list[list[float]]] = [
         states[labels == action][places].tolist() for action, places in enumerate(by_action)
     ]
-    turns: list[list[int]] = [rng.permutation(len(task.actions)).tolist() for _ in range(rounds)]
+    turns: list[list[int]] = []
+    while len(turns) < rounds:
+        turn: list[int] = rng.permutation(len(task.actions)).tolist()
+        if turns[-2:] != [turn, turn]:
+            turns.append(turn)
     return tuple(Example(tuple(chosen[action][number]), action) for number, turn in enumerate(turns) for action in turn)
 
 
