@@ -6,15 +6,19 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
+from ontick.contracts import TaskContract
 from ontick.errors import OntickError
 from ontick.prompts import ExamplesIn, Layout, Numbers, Prompt, PromptStyle
 from ontick.tasks import find_task
-from ontick.tasks.base import Task
+from ontick.tasks.base import Diagnostic, Example, Task
+from ontick.tasks.cartpole import CartPole
 from ontick.tasks.examples import read_examples
 
 TASKS = [find_task(name) for name in ("cartpole", "lunarlander")]
@@ -102,3 +106,40 @@ def test_a_file_of_ones_own_is_read(tmp_path: Path) -> None:
     path = tmp_path / "own.jsonl"
     path.write_text(json.dumps({"state": [0.5, -1], "action": 2}) + "\n")
     assert [(example.state, example.action) for example in read_examples(path)] == [((0.5, -1.0), 2)]
+
+
+GOOD_DIAGNOSTICS = CartPole.diagnostics
+
+
+@pytest.mark.parametrize(
+    ("law", "examples", "diagnostics"),
+    [
+        ("examples_are_whole_states_with_legal_actions", [((0.0, 0.0), 1)], GOOD_DIAGNOSTICS),
+        ("examples_are_whole_states_with_legal_actions", [((0.0, 0.0, 0.1, 1.0), 2)], GOOD_DIAGNOSTICS),
+        ("no_beginning_of_the_examples_lacks_an_action", [((0.0, 0.0, 0.1, 1.0), 1)] * 4, GOOD_DIAGNOSTICS),
+        ("the_teacher_does_what_the_examples_do", [((0.0, 0.0, 0.1, 1.0), 0)], GOOD_DIAGNOSTICS),
+        ("diagnostics_are_whole_states_with_legal_right_actions", [], [((0.0,), {1}, "short")]),
+        ("diagnostics_are_whole_states_with_legal_right_actions", [], [((0.0, 0.0, 0.1, 1.0), {0, 1}, "any")]),
+        ("diagnostics_are_whole_states_with_legal_right_actions", [], [((0.0, 0.0, 0.1, 1.0), set[int](), "none")]),
+        ("the_diagnostics_call_for_every_action", [], GOOD_DIAGNOSTICS[:1]),
+        ("the_teacher_is_right_in_every_diagnostic_state", [], [((0.0, 0.0, 0.1, 1.0), {0}, "wrong")]),
+    ],
+)
+def test_each_law_catches_who_breaks_it(
+    law: str,
+    examples: Sequence[tuple[tuple[float, ...], int]],
+    diagnostics: Sequence[tuple[tuple[float, ...], Collection[int], str]],
+) -> None:
+    class Broken(CartPole):
+        examples: ClassVar = ()
+        diagnostics: ClassVar = ()
+
+    Broken.examples = tuple(Example(*example) for example in examples)
+    Broken.diagnostics = tuple(Diagnostic(state, frozenset(right), what) for state, right, what in diagnostics)
+
+    class Contract(TaskContract):
+        def make_task(self) -> Task:
+            return Broken()
+
+    with pytest.raises(AssertionError):
+        getattr(Contract(), f"test_{law}")()
