@@ -48,15 +48,10 @@ def evaluation_table(evaluation: Json) -> Table:
 
 def _add_collapse(table: Table, collapse: Json) -> None:
     """Say how varied the answers were, and in which rut they are."""
-    if not collapse["answers"]:
-        return
-    table.add_row("entropy of the answers", f"{collapse['entropy_bits']:.2f} bits")
-    run = (
-        "-"
-        if collapse["longest_run_action"] is None
-        else f"{collapse['longest_run_action']}, {collapse['longest_run']} times"
-    )
-    table.add_row("longest run of one action", escape(run))
+    if collapse["top_action"] is not None:
+        table.add_row("entropy of the answers", f"{collapse['entropy_bits']:.2f} bits")
+        run = f"{collapse['longest_run_action']}, {collapse['longest_run']} times"
+        table.add_row("longest run of one action", escape(run))
     if collapse["offline_accuracy"] is not None:
         table.add_row("answers that agree with the teacher", f"{collapse['offline_accuracy']:.0%}")
     if collapse["rut"]:
