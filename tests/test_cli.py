@@ -104,6 +104,10 @@ BAD_INPUT: dict[str, tuple[list[str], str]] = {
     "no language model": (["prompt", "cartpole", "teacher"], "no language model"),
     "nothing to compare": (["compare", "cartpole"], "name the controllers"),
     "nothing to prepare": (["models", "teacher"], "gguf:PATH"),
+    "fewer states than none": (["probe", "cartpole", "teacher", "--states", "-1"], "give 0 or more"),
+    "probing nobody we know": (["probe", "cartpole", "smolm2"], "did you mean 'smollm2'"),
+    "more examples than there are": (["probe", "cartpole", "smollm2", "--prompt.examples", "65"], "ask for fewer"),
+    "a negative seed": (["probe", "cartpole", "teacher", "--seed", "-1"], "give 0 or more"),
     "delays without 0": (["cliff", "cartpole", "--delays", "20", "40"], "--delays 0 20 40"),
 }
 
@@ -301,5 +305,5 @@ def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert caught.value.code in (None, 0)
     shown = capsys.readouterr().out
-    verbs = ("demo", "eval", "verdict", "cliff", "compare", "latency", "prompt", "models")
+    verbs = ("demo", "eval", "verdict", "cliff", "compare", "latency", "probe", "prompt", "models")
     assert all(verb in shown for verb in verbs)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from ontick.records import Episode, State
-from ontick.tasks.base import Ending, Environment, Feature, Task
+from ontick.tasks.base import Diagnostic, Ending, Environment, Feature, Task
 
 
 class Acrobot(Task):
@@ -29,6 +29,10 @@ class Acrobot(Task):
     )
     instruction: ClassVar = "Swing the two-link pendulum up by pushing its middle joint."
     success: ClassVar = "swung_up"
+    diagnostics: ClassVar = (
+        Diagnostic((1.0, 0.0, 1.0, 0.0, -2.0, 0.0), frozenset({2}), "hanging, swinging fast one way"),
+        Diagnostic((1.0, 0.0, 1.0, 0.0, 2.0, 0.0), frozenset({0}), "hanging, swinging fast the other way"),
+    )
 
     @property
     def measures(self) -> Mapping[str, Callable[[Episode], bool]]:

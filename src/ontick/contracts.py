@@ -26,13 +26,16 @@ from ontick.late import LateRule
 from ontick.latency import Constant
 from ontick.loop import VirtualTime, fly
 from ontick.models.base import LanguageModel, Message, Reading
-from ontick.records import Flight
+from ontick.records import Flight, State
 from ontick.tasks import find_task
 from ontick.tasks.base import Environment, Task
 
 
 class TaskContract(ABC):
     """What the loop, the prompts and the reports rely on in a task."""
+
+    never_beyond_doubt: frozenset[int] = frozenset()
+    """Actions that no diagnostic state calls for, because none could do so beyond doubt."""
 
     @abstractmethod
     def make_task(self) -> Task:
@@ -87,6 +90,48 @@ class TaskContract(ABC):
         action = task.teacher(env, observation)
         assert action in range(len(task.actions))
         assert task.teacher(env, observation) == action
+
+    def test_examples_are_whole_states_with_legal_actions(self) -> None:
+        task = self.make_task()
+        for example in task.examples:
+            assert len(example.state) == len(task.features)
+            assert np.all(np.isfinite(example.state))
+            assert example.action in range(len(task.actions))
+
+    def test_no_beginning_of_the_examples_lacks_an_action(self) -> None:
+        task = self.make_task()
+        shown = [example.action for example in task.examples]
+        for count in range(2 * len(task.actions), len(shown) + 1):
+            assert set(shown[:count]) == set(range(len(task.actions))), f"the first {count} examples"
+
+    def test_the_teacher_does_what_the_examples_do(self) -> None:
+        task = self.make_task()
+        if task.has_teacher:
+            env = _after_reset(task)
+            for example in task.examples:
+                assert task.teacher(env, _as_observed(env, example.state)) == example.action, example
+
+    def test_diagnostics_are_whole_states_with_legal_right_actions(self) -> None:
+        task = self.make_task()
+        for diagnostic in task.diagnostics:
+            assert len(diagnostic.state) == len(task.features)
+            assert np.all(np.isfinite(diagnostic.state))
+            assert diagnostic.right
+            assert diagnostic.right < set(range(len(task.actions))), "an action must be wrong"
+            assert diagnostic.situation
+
+    def test_the_diagnostics_call_for_every_action(self) -> None:
+        task = self.make_task()
+        if task.diagnostics:
+            called_for = frozenset[int]().union(*(diagnostic.right for diagnostic in task.diagnostics))
+            assert called_for | self.never_beyond_doubt == set(range(len(task.actions)))
+
+    def test_the_teacher_is_right_in_every_diagnostic_state(self) -> None:
+        task = self.make_task()
+        if task.has_teacher:
+            env = _after_reset(task)
+            for diagnostic in task.diagnostics:
+                assert task.teacher(env, _as_observed(env, diagnostic.state)) in diagnostic.right, diagnostic
 
     def _fly_chance(self, seed: int) -> Flight:
         task = self.make_task()
@@ -222,3 +267,13 @@ def _conversation(question: str) -> list[Message]:
 
 def _fly(task: Task, controller: Controller, seed: int, env: Environment) -> Flight:
     return fly(task, env, controller, VirtualTime(Constant(0)), late=LateRule.HOLD, seed=seed)
+
+
+def _after_reset(task: Task) -> Environment:
+    env = task.make()
+    env.reset(seed=0)
+    return env
+
+
+def _as_observed(env: Environment, state: tuple[float, ...]) -> State:
+    return np.array(state, dtype=env.observation_space.dtype)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,27 @@ def test_the_evaluation_table_says_the_counts(tmp_path: Path) -> None:
     shown = text(tables.evaluation_table(evaluate(prepare(SETUP), tmp_path / "run").as_json()))
     assert "2/2" in shown
     assert "1000 of 1000" in shown
+
+
+def test_the_evaluation_table_says_the_rut_and_the_gap(tmp_path: Path) -> None:
+    late = replace(SETUP, latency="150", episodes=3)
+    shown = " ".join(text(tables.evaluation_table(evaluate(prepare(late), tmp_path / "late").as_json())).split())
+    assert "agrees with the teacher in 100 % of the states it answers" in shown
+    assert "its answers come too late." in shown
+    assert "in a rut" not in shown
+    own = tmp_path / "own.py"
+    own.write_text(
+        "from ontick.controllers.base import Decision\nclass Stuck:\n    def __init__(self, task): pass\n"
+        "    def reset(self, seed): pass\n    def decide(self, observation): return Decision(1)\n"
+        "class Garbled(Stuck):\n    def decide(self, observation): return Decision(None, valid=False, text='?')\n"
+    )
+    stuck = replace(SETUP, controller=f"python:{own}:Stuck", episodes=3)
+    shown = text(tables.evaluation_table(evaluate(prepare(stuck), tmp_path / "stuck").as_json()))
+    assert "always right" in shown
+    garbled = replace(SETUP, controller=f"python:{own}:Garbled")
+    shown = text(tables.evaluation_table(evaluate(prepare(garbled), tmp_path / "garbled").as_json()))
+    assert "entropy" not in shown
+    assert "in a rut" not in shown
 
 
 def test_the_verdict_table_fits_eighty_columns(tmp_path: Path) -> None:

@@ -62,3 +62,27 @@ def test_landed_solved_timeout_and_crash_are_told_apart(
         "solved": solved,
         "timeouts": timed_out,
     }
+
+
+@pytest.mark.parametrize(("action", "sign"), [(1, 1), (3, -1)])
+def test_the_side_engines_turn_it_as_the_prompt_says(action: int, sign: int) -> None:
+    task = LunarLander()
+    side = task.actions[action].removesuffix(" engine")
+    assert (
+        f"{side} engine turns it to the {side}" in task.instruction
+        or f"{side} engine to the {side}" in task.instruction
+    )
+    assert "positive to the left" in task.instruction
+    for seed in range(5):
+        assert sign * _pushed(task, seed, [action] * 10)[5] > 0.1  # spin
+        # Tilted to that side, the main engine drives it to that side too.
+        turned, upright = (_pushed(task, seed, [*turn, *[2] * 30])[2] for turn in ([action] * 8, []))
+        assert sign * (upright - turned) > 0.1  # vx
+
+
+def _pushed(task: LunarLander, seed: int, actions: list[int]) -> list[float]:
+    """Return by how much each part of the state changes."""
+    env = task.make()
+    before = env.reset(seed=seed)[0].tolist()
+    after = [env.step(action)[0].tolist() for action in actions][-1]
+    return [b - a for a, b in zip(before, after, strict=True)]

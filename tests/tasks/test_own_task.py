@@ -19,6 +19,8 @@ ACROBOT = str(Path(__file__).parents[2] / "docs" / "examples" / "acrobot.py")
 
 
 class TestAcrobot(TaskContract):
+    never_beyond_doubt = frozenset({1})
+
     def make_task(self) -> Task:
         return find_task("acrobot", ACROBOT)
 
@@ -32,6 +34,13 @@ def test_it_is_flown_from_the_command_line(tmp_path: Path, capsys: pytest.Captur
     assert main(["cliff", "acrobot", "--delays", "0", "400", "800", "--episodes", "4", *common]) == 0
     curve = json.loads(capsys.readouterr().out)
     assert [point["delay_ms"] for point in curve["points"]] == [0, 400, 800] * 2
+
+
+def test_it_is_probed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["probe", "acrobot", "teacher", "--states", "20", "--task-module", ACROBOT]
+    assert main([*arguments, "--runs", str(tmp_path), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["diagnostics"]["accuracy"] == result["teacher_states"]["accuracy"] == 1
 
 
 def test_it_gets_a_verdict_in_simulated_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

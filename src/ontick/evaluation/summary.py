@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+from ontick.evaluation.collapse import describe_collapse
 from ontick.evaluation.statistics import bootstrap_ci95, percentiles, wilson_ci95
 from ontick.records import INTERRUPTED, AnswerRecord, Flight, Json
 from ontick.tasks.base import Task
@@ -51,6 +52,7 @@ def summarise(task: Task, flights: Sequence[Flight], price: tuple[float, float] 
         "usage": _usage(answers, n, price),
         "tick_lateness_ms": percentiles([tick.lateness_ms for tick in ticks], 50, 99),
         "overrun_ticks": sum(episode.overrun_ticks for episode in episodes),
+        "collapse": describe_collapse(task, flights, successes),
     }
 
 

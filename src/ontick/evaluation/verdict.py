@@ -56,9 +56,11 @@ def explain(verdict: Verdict, frozen: Json, real_time: Json, budget_ms: float, m
         Verdict.POLICY: f"{name} in only {at_rest}, and {pace}: speed will not help, a better policy will",
         Verdict.BOTH: f"{name} in only {at_rest}, and {pace}: it needs a better policy and more speed",
     }[verdict]
+    rut = frozen.get("collapse", {}).get("rut") if verdict in {Verdict.POLICY, Verdict.BOTH} else None
+    stuck = f" (it is in a rut: {rut})" if rut else ""
     overruns = real_time["overrun_ticks"]
     stalled = f" (the machine stalled for {overruns} ticks, which is not the controller's doing)" if overruns else ""
-    return f"{why}{stalled}."
+    return f"{why}{stuck}{stalled}."
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,22 @@ def evaluation_table(evaluation: Json) -> Table:
         table.add_row("ticks overrun (the machine stalled)", str(summary["overrun_ticks"]))
     for name, times in summary["action_counts"].items():
         table.add_row(escape(f"action: {name}"), str(times))
+    _add_collapse(table, summary["collapse"])
     return table
+
+
+def _add_collapse(table: Table, collapse: Json) -> None:
+    """Say how varied the answers were, and in which rut they are."""
+    if collapse["top_action"] is not None:
+        table.add_row("entropy of the answers", f"{collapse['entropy_bits']:.2f} bits")
+        run = f"{collapse['longest_run_action']}, {collapse['longest_run']} times"
+        table.add_row("longest run of one action", escape(run))
+    if collapse["offline_accuracy"] is not None:
+        table.add_row("answers that agree with the teacher", f"{collapse['offline_accuracy']:.0%}")
+    if collapse["rut"]:
+        table.add_row("[red]in a rut[/red]", f"[red]{escape(collapse['rut'])}[/red]")
+    if collapse["note"]:
+        table.caption, table.caption_justify = escape(f"It {collapse['note']}."), "left"
 
 
 def verdict_table(verdicts: Sequence[Json]) -> Table:

@@ -8,7 +8,8 @@ from typing import Any, ClassVar, SupportsFloat
 import gymnasium as gym
 
 from ontick.records import Episode, State
-from ontick.tasks.base import Ending, Environment, Feature, Task
+from ontick.tasks.base import Diagnostic, Ending, Environment, Feature, Task
+from ontick.tasks.examples import shipped_examples
 
 PERFECT_STEPS = 500
 """CartPole-v1's time limit."""
@@ -18,6 +19,9 @@ ZERO_FORCE = 2
 
 ANGLE_LIMIT_RAD = 0.2095
 """Where CartPole-v1 ends an episode: 12 degrees, rounded up to tell a fallen pole from float32 noise."""
+
+
+_LEFT, _RIGHT = frozenset({0}), frozenset({1})
 
 
 class ZeroForce(gym.Wrapper[Any, Any, Any, Any]):
@@ -56,6 +60,23 @@ class CartPole(Task):
         "Push the cart to the side to which the pole is falling."
     )
     success: ClassVar = "perfect"
+    examples: ClassVar = shipped_examples("cartpole")
+    diagnostics: ClassVar = (
+        Diagnostic((0.0, 0.0, 0.1, 1.0), _RIGHT, "falling right, fast"),
+        Diagnostic((0.0, 0.0, -0.1, -1.0), _LEFT, "falling left, fast"),
+        Diagnostic((0.0, 0.0, 0.08, 0.1), _RIGHT, "falling right, slowly"),
+        Diagnostic((0.0, 0.0, -0.08, -0.1), _LEFT, "falling left, slowly"),
+        Diagnostic((0.0, 0.0, 0.15, 0.0), _RIGHT, "leaning far right, at rest"),
+        Diagnostic((0.0, 0.0, -0.15, 0.0), _LEFT, "leaning far left, at rest"),
+        Diagnostic((0.0, 0.0, 0.05, -1.2), _LEFT, "leaning right, swinging back fast"),
+        Diagnostic((0.0, 0.0, -0.05, 1.2), _RIGHT, "leaning left, swinging back fast"),
+        Diagnostic((0.0, 0.0, 0.0, 0.6), _RIGHT, "upright, turning right"),
+        Diagnostic((0.0, 0.0, 0.0, -0.6), _LEFT, "upright, turning left"),
+        Diagnostic((0.1, 0.2, -0.01, 0.5), _RIGHT, "nearly upright, turning right"),
+        Diagnostic((-0.1, -0.2, 0.01, -0.5), _LEFT, "nearly upright, turning left"),
+        Diagnostic((2.0, 0.3, -0.1, -0.6), _LEFT, "at the track's right end, falling left"),
+        Diagnostic((-2.0, -0.3, 0.1, 0.6), _RIGHT, "at the track's left end, falling right"),
+    )
 
     @property
     def measures(self) -> Mapping[str, Callable[[Episode], bool]]:

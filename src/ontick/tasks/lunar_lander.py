@@ -8,13 +8,16 @@ from typing import Any, ClassVar
 from gymnasium.envs.box2d import lunar_lander
 
 from ontick.records import Episode, State
-from ontick.tasks.base import Ending, Environment, Feature, Task
+from ontick.tasks.base import Diagnostic, Ending, Environment, Feature, Task
+from ontick.tasks.examples import shipped_examples
 
 _gymnasium: Any = lunar_lander
 """Gymnasium leaves its heuristic untyped."""
 
 TIME_LIMIT_STEPS = 1000
 SOLVED_REWARD = 200.0
+
+_NOTHING, _LEFT, _MAIN, _RIGHT = (frozenset({action}) for action in range(4))
 
 
 def _landed(episode: Episode) -> bool:
@@ -50,10 +53,32 @@ class LunarLander(Task):
         Feature("right leg", "", 0),
     )
     instruction: ClassVar = (
-        "You land a spacecraft at x = 0, y = 0, upright and slowly. The main engine slows the fall, "
-        "the left engine turns it to the right, the right engine to the left."
+        "You land a spacecraft at x = 0, y = 0, upright and slowly. angle is its tilt and spin how fast it turns; "
+        "both are positive to the left. The main engine slows the fall, the left engine turns it to the left, "
+        "the right engine to the right."
     )
     success: ClassVar = "landed"
+    examples: ClassVar = shipped_examples("lunarlander")
+    diagnostics: ClassVar = (
+        Diagnostic((0.0, 0.5, 0.0, -0.8, 0.0, 0.0, 0.0, 0.0), _MAIN, "falling fast, upright"),
+        Diagnostic((0.0, 0.2, 0.0, -0.6, 0.0, 0.0, 0.0, 0.0), _MAIN, "falling fast, near the ground"),
+        Diagnostic((0.0, 1.0, 0.0, -1.5, 0.0, 0.0, 0.0, 0.0), _MAIN, "falling very fast, high up"),
+        Diagnostic((0.0, 0.05, 0.0, -0.5, 0.0, 0.0, 1.0, 0.0), _MAIN, "touching down too fast"),
+        Diagnostic((0.0, 1.0, 0.0, -0.3, 0.5, 0.0, 0.0, 0.0), _RIGHT, "tilted left, high up"),
+        Diagnostic((0.0, 1.0, 0.0, -0.3, -0.5, 0.0, 0.0, 0.0), _LEFT, "tilted right, high up"),
+        Diagnostic((0.0, 1.0, 0.0, -0.2, 0.0, 0.6, 0.0, 0.0), _RIGHT, "upright, turning left fast"),
+        Diagnostic((0.0, 1.0, 0.0, -0.2, 0.0, -0.6, 0.0, 0.0), _LEFT, "upright, turning right fast"),
+        Diagnostic((0.0, 0.8, 0.0, -0.3, 0.3, 0.3, 0.0, 0.0), _RIGHT, "tilted left and turning left"),
+        Diagnostic((0.0, 0.8, 0.0, -0.3, -0.3, -0.3, 0.0, 0.0), _LEFT, "tilted right and turning right"),
+        Diagnostic((0.2, 1.0, 0.6, -0.3, 0.0, 0.0, 0.0, 0.0), _LEFT, "drifting off to the right, upright"),
+        Diagnostic((-0.2, 1.0, -0.6, -0.3, 0.0, 0.0, 0.0, 0.0), _RIGHT, "drifting off to the left, upright"),
+        Diagnostic((0.0, 0.6, 0.0, -0.9, 0.4, 0.0, 0.0, 0.0), _MAIN | _RIGHT, "falling fast, tilted left"),
+        Diagnostic((0.0, 0.6, 0.0, -0.9, -0.4, 0.0, 0.0, 0.0), _MAIN | _LEFT, "falling fast, tilted right"),
+        Diagnostic((0.0, 0.3, 0.0, -0.1, 0.0, 0.0, 0.0, 0.0), _NOTHING, "sinking gently, upright"),
+        Diagnostic((0.0, 1.4, 0.0, -0.3, 0.0, 0.0, 0.0, 0.0), _NOTHING, "falling slowly, high up"),
+        Diagnostic((0.0, 1.2, 0.0, 0.3, 0.0, 0.0, 0.0, 0.0), _NOTHING, "rising, upright"),
+        Diagnostic((0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0), _NOTHING, "standing on both legs"),
+    )
 
     @property
     def measures(self) -> Mapping[str, Callable[[Episode], bool]]:

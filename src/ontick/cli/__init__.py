@@ -1,0 +1,87 @@
+"""The command line: which verbs there are, and what a mistake looks like."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
+from typing import Annotated, TypeAlias
+
+import tyro
+from tyro.conf import EnumChoicesFromValues, FlagCreatePairsOff, subcommand
+
+from ontick.cli.asking import Latency, Models, Probe, Prompt
+from ontick.cli.flying import Cliff, Compare, Demo, Eval, Verdict
+from ontick.cli.options import INTERRUPTED
+from ontick.errors import OntickError, blame
+from ontick.report.terminal import say_error, say_what_takes_long, without_box
+
+BAD_INPUT = 2
+
+Verb: TypeAlias = Demo | Eval | Verdict | Cliff | Compare | Latency | Probe | Prompt | Models
+
+VERBS: tuple[type[Verb], ...] = (Demo, Eval, Verdict, Cliff, Compare, Latency, Probe, Prompt, Models)
+
+Command = (
+    Annotated[Demo, subcommand("demo")]
+    | Annotated[Eval, subcommand("eval")]
+    | Annotated[Verdict, subcommand("verdict")]
+    | Annotated[Cliff, subcommand("cliff")]
+    | Annotated[Compare, subcommand("compare")]
+    | Annotated[Latency, subcommand("latency")]
+    | Annotated[Probe, subcommand("probe")]
+    | Annotated[Prompt, subcommand("prompt")]
+    | Annotated[Models, subcommand("models")]
+)
+
+DESCRIPTION = "Can this language model control this environment in real time? If not: the policy or the latency?"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; return its exit status: 0, 2 for a mistake in what was asked, 130 for Ctrl-C."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    say_what_takes_long()
+    try:
+        return _parse(arguments).run()
+    except OntickError as error:
+        if os.environ.get("ONTICK_DEBUG"):
+            raise
+        say_error(str(error))
+        return BAD_INPUT
+    except KeyboardInterrupt as stop:
+        say_error(f"stopped; {stop}" if str(stop) else "stopped")
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read stdout has gone; nothing more can be said there
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return INTERRUPTED
+    except Exception as error:
+        if os.environ.get("ONTICK_DEBUG"):
+            raise
+        say_error(blame(error))
+        return BAD_INPUT
+
+
+def _parse(arguments: Sequence[str]) -> Verb:
+    """Read the command line; a mistake in it becomes an `OntickError` instead of tyro's box."""
+    parse: Callable[..., Verb] = tyro.cli
+    box = io.StringIO()
+    try:
+        with redirect_stderr(box):
+            return parse(
+                Command,
+                args=arguments,
+                prog="ontick",
+                description=DESCRIPTION,
+                config=(FlagCreatePairsOff, EnumChoicesFromValues),
+            )
+    except SystemExit as exit_:
+        if exit_.code in (None, 0):
+            raise
+        raise OntickError(f"{without_box(box.getvalue())}; see: ontick {_verb(arguments)}--help") from None
+
+
+def _verb(arguments: Sequence[str]) -> str:
+    names = {verb.__name__.lower() for verb in VERBS}
+    return f"{arguments[0]} " if arguments and arguments[0] in names else ""

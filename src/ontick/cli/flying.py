@@ -1,0 +1,149 @@
+"""The verbs that fly: eval, verdict, cliff, compare, demo. Fields are the options, `run` is a call and a print."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tyro.conf import Positional
+
+from ontick.cli.options import (
+    INTERRUPTED,
+    Controller,
+    Controllers,
+    Delay,
+    Delays,
+    Flown,
+    LatencyModel,
+    OneLateRule,
+    Recorded,
+    Task,
+    late_rules,
+)
+from ontick.evaluation import cliff, demo
+from ontick.evaluation.compare import Comparison, compare
+from ontick.evaluation.episodes import ClockName, Setup, evaluate, prepare
+from ontick.evaluation.verdict import reach_verdict
+from ontick.late import LateRule
+from ontick.records import Json
+from ontick.report import model_tables, tables
+from ontick.report.plots import plot_curves
+from ontick.report.terminal import progress_bar, say
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Timed(Flown):
+    clock: ClockName = ClockName.WALL
+    """wall: real time. virtual: simulated time."""
+    late: LateRule = LateRule.HOLD
+    """What a tick does without a fresh action: hold the last one, or nothing."""
+    latency: LatencyModel = None
+    delay: Delay = None
+
+    def setup(self, task: str, controller: str) -> Setup:
+        """Return what these options ask for."""
+        setup = super().setup(task, controller)
+        return replace(setup, clock=self.clock, late=self.late, latency=self.latency, delay=self.delay)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Eval(_Timed):
+    """Fly seeded episodes, in real time by default; metrics with confidence intervals."""
+
+    task: Positional[Task]
+    controller: Positional[Controller]
+
+    def run(self) -> int:
+        """Evaluate and print."""
+        prepared = prepare(self.setup(self.task, self.controller))
+        folder = self.folder("eval", self.task, self.controller)
+        with progress_bar(f"{self.task} {self.controller}") as progress:
+            evaluation = evaluate(prepared, folder, progress)
+        result = evaluation.as_json()
+        self.show(result, tables.evaluation_table(result), f"run: {folder}")
+        return INTERRUPTED if evaluation.interrupted else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict(_Timed):
+    """Time frozen against real time: does it fly, and if not, was it the policy or the latency?"""
+
+    task: Positional[Task]
+    controller: Positional[Controller]
+
+    def run(self) -> int:
+        """Judge and print."""
+        folder = self.folder("verdict", self.task, self.controller)
+        with progress_bar(f"{self.task} {self.controller}") as progress:
+            result = reach_verdict(self.setup(self.task, self.controller), folder, progress).as_json()
+        self.show(result, tables.verdict_table([result]), result["why"], f"run: {folder}")
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cliff(Flown):
+    """Latency curve: score against added delay for each late rule, and the latency that the task allows."""
+
+    task: Positional[Task]
+    controller: Positional[Controller] = "teacher"
+    episodes: int = cliff.EPISODES
+    """How many episodes to fly at each delay."""
+    delays: Delays = ()
+    late: OneLateRule = None
+    latency: LatencyModel = None
+
+    def run(self) -> int:
+        """Fly the curve and print."""
+        base = replace(self.setup(self.task, self.controller), clock=ClockName.VIRTUAL, latency=self.latency)
+        folder = self.folder("cliff", self.task, self.controller)
+        with progress_bar(f"{self.task} {self.controller}") as progress:
+            curve = cliff.fly_curve(cliff.CurveSetup(base, late_rules(self.late), self.delays), folder, progress)
+        picture = folder / "curve.png"
+        plot_curves([curve], picture)
+        self.show(curve, tables.curve_table(curve), f"picture: {picture}", f"run: {folder}")
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compare(Flown):
+    """Fly several controllers on the same seeds, under both late rules: one table."""
+
+    task: Positional[Task]
+    controllers: Positional[Controllers]
+    episodes: int = 10
+    """How many episodes each controller flies under each late rule, and with time frozen."""
+    late: OneLateRule = None
+    delay: Delay = None
+
+    def run(self) -> int:
+        """Fly them all and print."""
+        base = replace(self.setup(self.task, ""), delay=self.delay)
+        comparison = Comparison(base, self.controllers, late_rules(self.late))
+        folder = self.folder("compare", self.task)
+        with progress_bar(self.task) as progress:
+            result = compare(comparison, folder, progress)
+        self.show(result, model_tables.comparison_table(result), f"run: {folder}")
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo(Recorded):
+    """The whole story in about two minutes: both tasks, five controllers, verdicts and latency curves."""
+
+    episodes: int = 3
+    """How many episodes each controller flies."""
+    seed: int = 0
+    """The seed of the first episode; the others count up from it."""
+
+    def run(self) -> int:
+        """Fly the story and print."""
+        folder = self.folder("demo")
+        with progress_bar("demo") as progress:
+            story = demo.tell(folder, episodes=self.episodes, seed=self.seed, progress=progress, on_verdict=self._say)
+        picture = folder / "latency_curves.png"
+        plot_curves(story["curves"], picture, story["verdicts"])
+        self.show(story, tables.verdict_table(story["verdicts"]), f"latency curves: {picture}", f"run: {folder}")
+        return 0
+
+    def _say(self, verdict: Json) -> None:
+        if not self.json:
+            say(f"{verdict['task']}, {tables.controller_name(verdict)}: {verdict['why']}")
