@@ -32,7 +32,7 @@ class Latency(Asked, Shown):
     def run(self) -> int:
         """Measure and print."""
         if not 1 <= len(self.words) <= 2:
-            raise OntickError("ontick latency takes a CONTROLLER, or a TASK and a CONTROLLER; give one or both")
+            raise OntickError("latency takes a controller, or a task and a controller; see: ontick latency --help")
         task, controller = ("cartpole", *self.words)[-2:]
         setup = LatencySetup(task, controller, self.n, self.seed, self.asking(), self.task_module)
         with progress_bar(f"{task} {controller}") as progress:

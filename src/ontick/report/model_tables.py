@@ -30,7 +30,7 @@ def models_table(found: Json) -> Table:
 def times(found: Json) -> str:
     """Return why each prepared model runs as it does, a line each."""
     return "\n".join(
-        f"{model['word']} as {model['prepared']['why']}" for model in found["models"] if model.get("prepared")
+        f"{model['word']} runs {model['prepared']['why']}" for model in found["models"] if model.get("prepared")
     )
 
 
