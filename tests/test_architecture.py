@@ -16,6 +16,7 @@ ORDER = (
     "plugins",
     "clock",
     "late",
+    "cache",
     "provenance",
     "records",
     "latency",
@@ -26,6 +27,11 @@ ORDER = (
     "models.base",
     "models.chat",
     "models.llama_cpp",
+    "models.hub",
+    "models.hf_load",
+    "models.hf_read",
+    "models.hf_static",
+    "models.hf",
     "models.catalog",
     "models",
     "prompts",
@@ -100,8 +106,7 @@ def test_every_module_says_which_question_it_answers_and_stays_short(file: Path)
 
 
 def test_asking_for_help_loads_nothing_heavy() -> None:
-    script = (
-        "import sys, ontick.cli; print([m for m in ('torch','llama_cpp','gymnasium','matplotlib') if m in sys.modules])"
-    )
+    heavy = ("torch", "transformers", "llama_cpp", "gymnasium", "matplotlib")
+    script = f"import sys, ontick.cli; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

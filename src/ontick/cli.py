@@ -34,7 +34,10 @@ INTERRUPTED = 130
 
 Task = Annotated[str, arg(metavar="TASK", help="cartpole, lunarlander, or a task of --task-module")]
 Controller = Annotated[
-    str, arg(metavar="CONTROLLER", help="teacher, none, random, smollm2, gguf:PATH or python:FILE.py:NAME")
+    str,
+    arg(
+        metavar="CONTROLLER", help="teacher, none, random, smollm2, gguf:PATH, hf:PATH_OR_HUB_ID or python:FILE.py:NAME"
+    ),
 ]
 _FORMS = "0, 40 (ms), lognormal:150,0.25 (median ms, sigma), trace:FILE"
 Latency = Annotated[

@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 import ontick
+from ontick.cache import cache_folder
 from ontick.controllers.catalog import Asking
 from ontick.evaluation.cliff import EPISODES, CurveSetup, Point, fly_points, needs_ms
 from ontick.evaluation.episodes import ClockName, Progress, Setup, silent
@@ -54,11 +55,6 @@ def task_needs_ms(setup: Setup, progress: Progress = silent) -> float | None:
         partial.write_text(json.dumps({"needs_ms": needs, "task": task.name, "late": setup.late}))
         partial.replace(remembered)
     return needs
-
-
-def cache_folder() -> Path:
-    """Return where results that can be made again are remembered (``$XDG_CACHE_HOME/ontick``)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "ontick"
 
 
 def _fingerprint(task: Task, curve: CurveSetup) -> str:
