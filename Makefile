@@ -8,14 +8,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-# llama.cpp is compiled on this machine. Its AMX kernels crash when built by GCC 12 and others
-# (ggml-org/llama.cpp issue 20824), so they are left out by compilers that know them.
+# llama.cpp is compiled on this machine. GCC 12 and others optimise away what its AMX kernels have stored, and they
+# crash (ggml-org/llama.cpp issue 20824); without the passes that do so, they work. Clang knows neither flag nor fault.
 CC ?= cc
-NO_AMX := $(shell for flag in -mno-amx-tile -mno-amx-int8 -mno-amx-bf16; do \
-	echo | $(CC) $$flag -x c -c - -o /dev/null 2>/dev/null && echo $$flag; done)
-export CFLAGS += $(NO_AMX)
-export CXXFLAGS += $(NO_AMX)
-HAS_AMX := $(BIN)/python -c 'import sys, llama_cpp; sys.exit(b"AMX_INT8 = 1" not in llama_cpp.llama_print_system_info())'
+KEEP_STORES := -fno-tree-dse -fno-dse
+KEEP_STORES := $(shell echo | $(CC) -Werror $(KEEP_STORES) -x c -c - -o /dev/null 2>/dev/null && echo $(KEEP_STORES))
+export CFLAGS += $(KEEP_STORES)
+export CXXFLAGS += $(KEEP_STORES)
+
+FITS := $(BIN)/python -c 'import sys; from ontick.models import catalog, kernels; \
+	sys.exit(not (kernels.are_all_there() and kernels.are_sound(catalog.embedded_path())))'
 
 .DELETE_ON_ERROR:
 .PHONY: demo test check bench setup clean
@@ -47,8 +49,10 @@ $(BIN)/python:
 $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
 	@echo "Installing; llama.cpp is compiled once, which takes some minutes."
 	$(PIP) install --quiet --constraint constraints.txt --editable .
-	@if $(HAS_AMX); then echo "Compiling llama.cpp again, without AMX."; \
-	  $(PIP) install --quiet --constraint constraints.txt --force-reinstall --no-deps --no-cache-dir llama-cpp-python; fi
+	@$(FITS) || { \
+	  echo "pip's cache had a llama.cpp that does not use this processor well; compiling it again."; \
+	  $(PIP) cache remove --quiet llama_cpp_python; \
+	  $(PIP) install --quiet --constraint constraints.txt --force-reinstall --no-deps llama-cpp-python; }
 	touch $@
 
 $(VENV)/.installed-%: $(VENV)/.installed

@@ -1,30 +1,55 @@
 from __future__ import annotations
 
+import itertools
+from typing import ClassVar
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ontick.prompts import Prompt
+from ontick.errors import OntickError
+from ontick.models.base import NoAnswer
+from ontick.prompts import ExamplesIn, Layout, Prompt, PromptStyle
 from ontick.tasks import find_task
+from ontick.tasks.base import Example
+from ontick.tasks.cartpole import CartPole
+from ontick.wording import Numbers
 
-PROMPTS = {name: Prompt(find_task(name)) for name in ("cartpole", "lunarlander")}
+
+class Shown(CartPole):
+    """CartPole with two examples."""
+
+    examples: ClassVar = (Example((0.0, 0.0, 0.05, 0.1), 1), Example((0.0, 0.0, -0.05, -0.1), 0))
 
 
-@pytest.mark.parametrize("name", PROMPTS)
-@given(st.lists(st.floats(-3, 3, width=32), min_size=8, max_size=8))
+TASKS = {"cartpole": Shown(), "lunarlander": find_task("lunarlander")}
+STYLES = [
+    PromptStyle(numbers=numbers, layout=layout, examples=examples, examples_in=place)
+    for numbers, layout, examples, place in itertools.product(Numbers, Layout, (0, 2), ExamplesIn)
+]
+VALUES = st.lists(st.floats(-3, 3, width=32), min_size=8, max_size=8)
+PLAIN = {name: Prompt(task) for name, task in TASKS.items()}
+
+
+@pytest.mark.parametrize("name", TASKS)
+@given(VALUES)
 def test_only_the_last_message_depends_on_the_state(name: str, values: list[float]) -> None:
-    prompt = PROMPTS[name]
-    size = len(prompt.task.features)
-    here, nowhere = prompt.messages(values[:size]), prompt.messages([0.0] * size)
-    assert here[:-1] == nowhere[:-1]
-    assert here[-1].role == "user"
+    for style in STYLES:
+        if style.examples and name != "cartpole":
+            continue
+        prompt = Prompt(TASKS[name], style)
+        size = len(prompt.task.features)
+        here, nowhere = prompt.messages(values[:size]), prompt.messages([0.0] * size)
+        assert here[:-1] == nowhere[:-1]
+        assert here[-1].role == ("user" if style.layout is Layout.CHAT else "assistant")
+        assert here[-1].content == here[-1].content.strip(), "templates trim, and nothing may be lost by it"
 
 
-@pytest.mark.parametrize("name", PROMPTS)
-@given(st.lists(st.floats(-3, 3, width=32), min_size=8, max_size=8))
+@pytest.mark.parametrize("name", TASKS)
+@given(VALUES)
 def test_the_state_can_be_read_back_to_its_decimals(name: str, values: list[float]) -> None:
-    prompt = PROMPTS[name]
+    prompt = PLAIN[name]
     features = prompt.task.features
     said = prompt.describe(np.array(values[: len(features)], dtype=np.float32)).split()
     for feature, value, word in zip(features, values, said, strict=False):
@@ -32,13 +57,76 @@ def test_the_state_can_be_read_back_to_its_decimals(name: str, values: list[floa
 
 
 def test_the_words_of_a_state() -> None:
-    assert PROMPTS["cartpole"].describe([-0.031, 0.12, 0.004, -0.3]) == "-3 12 0 -30"
+    state = [-0.031, 0.12, 0.004, -0.3]
+    assert PLAIN["cartpole"].describe(state) == "-3 12 0 -30"
+    assert Prompt(Shown(), PromptStyle(numbers=Numbers.TWO)).describe(state) == "-0.03 0.12 0.00 -0.30"
+    assert Prompt(Shown(), PromptStyle(features=("spin", "angle"))).describe(state) == "-30 0"
 
 
-@pytest.mark.parametrize("name", PROMPTS)
+@pytest.mark.parametrize("name", TASKS)
 def test_every_action_has_a_word_of_its_own_and_the_instruction_names_them(name: str) -> None:
-    prompt = PROMPTS[name]
+    prompt = PLAIN[name]
     assert len(set(prompt.choices)) == len(prompt.task.actions)
     system = prompt.messages([0.0] * len(prompt.task.features))[0].content
     for word, action in zip(prompt.choices, prompt.task.actions, strict=True):
         assert f"{word} = {action}" in system
+
+
+@pytest.mark.parametrize("style", [style for style in STYLES if style.examples], ids=str)
+def test_an_example_is_written_as_the_question_and_its_answer_are(style: PromptStyle) -> None:
+    prompt = Prompt(Shown(), style)
+    before = prompt.messages([1.0, 1.0, 0.1, 1.0])[:-1]
+    for state, action in Shown.examples:
+        asked, answered = prompt.messages(state), prompt.answered(state, action)
+        if style.examples_in is ExamplesIn.SYSTEM:
+            assert f"{prompt.describe(state)}={action}" in before[0].content
+        elif style.layout is Layout.COMPACT:
+            assert answered[-1] in before
+            assert answered[-1].content == asked[-1].content + str(action)
+        else:
+            place = before.index(asked[-1])
+            assert list(before[place : place + 2]) == answered[-2:]
+
+
+@pytest.mark.parametrize("style", STYLES, ids=str)
+def test_what_is_learnt_from_begins_with_what_is_asked(style: PromptStyle) -> None:
+    prompt = Prompt(Shown(), style)
+    state = [0.1, 0.2, 0.03, -0.4]
+    asked, answered = prompt.messages(state), prompt.answered(state, 1)
+    assert answered[: len(asked) - 1] == asked[:-1]
+    assert answered[-1].content.endswith("1")
+
+
+@pytest.mark.parametrize("said", ["0", "1", " 1", "1.", "'0'", "**1**", "0\n", "(1)"])
+def test_a_digit_with_nothing_but_punctuation_around_it_is_an_action(said: str) -> None:
+    assert str(PLAIN["cartpole"].parse(said)) in said
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("", "empty"),
+        (" \n", "empty"),
+        ("Push left", "prose"),
+        ("2", "prose"),
+        ("-1", "prose"),
+        ("0.1", "prose"),
+        ("1 or 0", "prose"),
+        ("I'm sorry, but I", "refusal"),
+        ("I can't", "refusal"),
+    ],
+)
+def test_anything_else_is_none_by_kind(said: str, kind: str) -> None:
+    with pytest.raises(NoAnswer) as failure:
+        PLAIN["cartpole"].parse(said)
+    assert failure.value.kind == kind
+
+
+def test_a_feature_that_is_not_there_is_said_so_with_those_that_are() -> None:
+    with pytest.raises(OntickError, match="did you mean 'angle'"):
+        Prompt(Shown(), PromptStyle(features=("angel",)))
+
+
+def test_more_examples_than_there_are_is_said_so() -> None:
+    with pytest.raises(OntickError, match="has 2 examples, not 3"):
+        Prompt(Shown(), PromptStyle(examples=3))

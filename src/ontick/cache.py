@@ -1,11 +1,29 @@
-"""Where is kept what can be made again? A folder of the user's."""
+"""Where is kept what can be made again: measurements and prepared models?"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """Return where results that can be made again are remembered (``$XDG_CACHE_HOME/ontick``)."""
+    """Return the user's cache folder for this program (``$XDG_CACHE_HOME/ontick``); it may not exist yet."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "ontick"
+
+
+@contextmanager
+def made_whole(path: Path) -> Generator[Path]:
+    """Give a path to write to that becomes ``path`` at the end, or goes if writing fails: never half a file.
+
+    Raises:
+        OSError: the folder cannot be made or the file cannot be moved.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

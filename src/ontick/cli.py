@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import tyro
 from rich.console import RenderableType
@@ -19,15 +19,19 @@ from tyro.conf import EnumChoicesFromValues, FlagCreatePairsOff, Positional, arg
 from ontick.controllers.catalog import Asking
 from ontick.errors import OntickError, blame
 from ontick.evaluation import cliff, demo
+from ontick.evaluation.anatomy import dissect, prepare_language_model
+from ontick.evaluation.compare import Comparison, compare
 from ontick.evaluation.episodes import ClockName, Setup, evaluate, prepare
 from ontick.evaluation.verdict import reach_verdict
 from ontick.late import LateRule
 from ontick.models.base import ModelOptions, Reading
+from ontick.models.catalog import EMBEDDED
+from ontick.models.inventory import prepare_models, take_inventory
 from ontick.prompts import PromptStyle
 from ontick.records import Json, new_run_folder
-from ontick.report import tables
+from ontick.report import model_tables, tables
 from ontick.report.plots import plot_curves
-from ontick.report.terminal import progress_bar, say, say_error, without_box
+from ontick.report.terminal import progress_bar, say, say_error, say_what_takes_long, without_box
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -73,6 +77,16 @@ Delays = Annotated[
     tuple[float, ...],
     arg(metavar="MS ...", help="Delays in milliseconds, the first 0.", help_behavior_hint="(default: 0 to 15 ticks)"),
 ]
+
+
+Controllers = Annotated[
+    tuple[str, ...], arg(metavar="CONTROLLER ...", help="As for eval; several of them, with blanks between.")
+]
+OneLateRule = Annotated[LateRule | None, arg(help="Only this late rule.", help_behavior_hint="(default: both)")]
+
+
+def _rules(only: LateRule | None) -> tuple[LateRule, ...]:
+    return tuple(LateRule) if only is None else (only,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +196,7 @@ class Cliff(_Asking):
     seed: int = 0
     """The seed of the first episode; the others count up from it."""
     delays: Delays = ()
-    late: Annotated[LateRule | None, arg(help="Only this late rule.", help_behavior_hint="(default: both)")] = None
+    late: OneLateRule = None
     latency: Latency = None
     in_flight: int = 1
     """How many requests may be open at once."""
@@ -201,13 +215,84 @@ class Cliff(_Asking):
             asking=self.asking(),
             task_module=self.task_module,
         )
-        rules = tuple(LateRule) if self.late is None else (self.late,)
         folder = self.folder("cliff", self.task, self.controller)
         with progress_bar(f"{self.task} {self.controller}") as progress:
-            curve = cliff.fly_curve(cliff.CurveSetup(base, rules, self.delays), folder, progress)
+            curve = cliff.fly_curve(cliff.CurveSetup(base, _rules(self.late), self.delays), folder, progress)
         picture = folder / "curve.png"
         plot_curves([curve], picture)
         self.show(curve, tables.curve_table(curve), f"picture: {picture}", f"run: {folder}")
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compare(_Asking):
+    """Fly several controllers on the same seeds, under both late rules: one table."""
+
+    task: Positional[Task]
+    controllers: Positional[Controllers]
+    episodes: int = 10
+    """How many episodes each controller flies under each late rule, and with time frozen."""
+    seed: int = 0
+    """The seed of the first episode; the others count up from it."""
+    late: OneLateRule = None
+    delay: Delay = None
+    in_flight: int = 1
+    """How many requests may be open at once."""
+    task_module: TaskModule = None
+
+    def run(self) -> int:
+        """Fly them all and print."""
+        base = Setup(
+            task=self.task,
+            controller="",
+            episodes=self.episodes,
+            seed=self.seed,
+            delay=self.delay,
+            in_flight=self.in_flight,
+            asking=self.asking(),
+            task_module=self.task_module,
+        )
+        comparison = Comparison(base, self.controllers, _rules(self.late))
+        folder = self.folder("compare", self.task)
+        with progress_bar(self.task) as progress:
+            result = compare(comparison, folder, progress)
+        self.show(result, model_tables.comparison_table(result), f"run: {folder}")
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt(_Asking):
+    """Print exactly what a language model is sent, and how many of its tokens are new at a decision."""
+
+    task: Positional[Task]
+    controller: Positional[Controller] = EMBEDDED
+    seed: int = 0
+    """The episode whose first state is shown."""
+    task_module: TaskModule = None
+
+    def run(self) -> int:
+        """Take the prompt apart and print."""
+        setup = Setup(self.task, self.controller, seed=self.seed, asking=self.asking(), task_module=self.task_module)
+        result = dissect(prepare_language_model(setup), self.seed).as_json()
+        sent = result["text"] or json.dumps(result["messages"], indent=2)
+        self.show(result, sent, model_tables.prompt_table(result))
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Models(_Output):
+    """List what is installed; with names, prepare GGUF files in the quantisation that is fastest here."""
+
+    words: Positional[tuple[str, ...]] = ()
+    """smollm2 or gguf:PATH; use what is made of them with --model.quantisation fastest."""
+    model: ModelOptions = field(default_factory=ModelOptions)
+    """How a language model is loaded."""
+
+    def run(self) -> int:
+        """Look, or prepare, and print."""
+        result = prepare_models(self.words, self.model) if self.words else take_inventory(self.model)
+        readable = (model_tables.models_table(result), model_tables.times(result), model_tables.backends_table(result))
+        self.show(result, *readable)
         return 0
 
 
@@ -235,12 +320,19 @@ class Demo(_Output):
             say(f"{verdict['task']}, {tables.controller_name(verdict)}: {verdict['why']}")
 
 
+VERBS = frozenset({"demo", "eval", "verdict", "cliff", "compare", "prompt", "models"})
+
 Command = (
     Annotated[Demo, subcommand("demo")]
     | Annotated[Eval, subcommand("eval")]
     | Annotated[Verdict, subcommand("verdict")]
     | Annotated[Cliff, subcommand("cliff")]
+    | Annotated[Compare, subcommand("compare")]
+    | Annotated[Prompt, subcommand("prompt")]
+    | Annotated[Models, subcommand("models")]
 )
+
+Verb: TypeAlias = Demo | Eval | Verdict | Cliff | Compare | Prompt | Models
 
 DESCRIPTION = "Can this language model control this environment in real time? If not: the policy or the latency?"
 
@@ -248,6 +340,7 @@ DESCRIPTION = "Can this language model control this environment in real time? If
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; return its exit status: 0, 2 for a mistake in what was asked, 130 for Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    say_what_takes_long()
     try:
         return _parse(arguments).run()
     except OntickError as error:
@@ -268,9 +361,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_INPUT
 
 
-def _parse(arguments: Sequence[str]) -> Demo | Eval | Verdict | Cliff:
+def _parse(arguments: Sequence[str]) -> Verb:
     """Read the command line; a mistake in it becomes an `OntickError` instead of tyro's box."""
-    parse: Callable[..., Demo | Eval | Verdict | Cliff] = tyro.cli
+    parse: Callable[..., Verb] = tyro.cli
     box = io.StringIO()
     try:
         with redirect_stderr(box):
@@ -288,4 +381,4 @@ def _parse(arguments: Sequence[str]) -> Demo | Eval | Verdict | Cliff:
 
 
 def _verb(arguments: Sequence[str]) -> str:
-    return f"{arguments[0]} " if arguments and arguments[0] in {"demo", "eval", "verdict", "cliff"} else ""
+    return f"{arguments[0]} " if arguments and arguments[0] in VERBS else ""

@@ -60,6 +60,7 @@ class Answer(NamedTuple):
             ttft_ms=decision.ttft_ms,
             prompt_tokens=decision.prompt_tokens,
             completion_tokens=decision.completion_tokens,
+            new_tokens=decision.new_tokens,
         )
 
 

@@ -16,18 +16,8 @@ from functools import cached_property
 from ontick.errors import OntickError, unknown_name
 from ontick.models.base import Message, NoAnswer
 from ontick.records import State
-from ontick.tasks.base import Feature, Task
-
-
-class Numbers(StrEnum):
-    """How a value is written."""
-
-    WHOLE = "whole"
-    """As a whole number of its last decimal: 0.12 m/s is 12."""
-    TWO = "2"
-    """With two decimals."""
-    THREE = "3"
-    """With three decimals."""
+from ontick.tasks.base import Task
+from ontick.wording import WRITERS, Numbers, explain
 
 
 class ExamplesIn(StrEnum):
@@ -55,7 +45,7 @@ class PromptStyle:
     features: tuple[str, ...] = ()
     """Which of the task's values are shown, in this order; by default all."""
     numbers: Numbers = Numbers.WHOLE
-    """whole: 0.12 as 12. 2 or 3: that many decimals."""
+    """whole: 0.12 as 12. 2 or 3: that many decimals. letter: one letter a value, m being zero."""
     examples: int = 0
     """How many of the task's examples are shown before."""
     examples_in: ExamplesIn = ExamplesIn.TURNS
@@ -85,7 +75,8 @@ class Prompt:
             if name not in names:
                 raise unknown_name(f"feature of {task.name}", name, names)
         shown = [names.index(name) for name in self.style.features] or range(len(names))
-        self._shown = [(place, task.features[place], self._decimals(task.features[place])) for place in shown]
+        self._shown = [(place, task.features[place]) for place in shown]
+        self._write = WRITERS[self.style.numbers]
         if not 0 <= self.style.examples <= len(task.examples):
             raise OntickError(
                 f"task {task.name!r} has {len(task.examples)} examples, not {self.style.examples}; ask for fewer"
@@ -112,14 +103,7 @@ class Prompt:
 
     def describe(self, state: State | Sequence[float]) -> str:
         """Put a state into words: the values shown, as `Numbers` says, without their names."""
-        whole = self.style.numbers is Numbers.WHOLE
-        # Adding zero makes a negative zero positive.
-        return " ".join(
-            str(round(float(state[place]) * 10**decimals))
-            if whole
-            else f"{round(float(state[place]), decimals) + 0.0:.{decimals}f}"
-            for place, _, decimals in self._shown
-        )
+        return " ".join(self._write(float(state[place]), feature) for place, feature in self._shown)
 
     def parse(self, text: str) -> int:
         """Return the action that a written answer names: one action's digit, and at most punctuation around it.
@@ -153,18 +137,8 @@ class Prompt:
 
     @cached_property
     def _instruction(self) -> str:
-        numbers = ", ".join(self._scaled(feature) for _, feature, _ in self._shown)
+        numbers = explain([feature for _, feature in self._shown], self.style.numbers)
         actions = ", ".join(f"{word} = {name}" for word, name in zip(self.choices, self.task.actions, strict=True))
         if self.style.layout is Layout.COMPACT:
-            return f"{self.task.instruction} Write {numbers}, then = and one digit: {actions}."
+            return f"{self.task.instruction} Write {numbers}; then = and one digit: {actions}."
         return f"{self.task.instruction} You are given {numbers}. Answer with one digit: {actions}."
-
-    def _scaled(self, feature: Feature) -> str:
-        scaled = self.style.numbers is Numbers.WHOLE and feature.decimals > 0
-        return f"{feature.name} x {10**feature.decimals}" if scaled else feature.name
-
-    def _decimals(self, feature: Feature) -> int:
-        """Return how many decimals are said; a feature that has none keeps none."""
-        if self.style.numbers is Numbers.WHOLE or feature.decimals == 0:
-            return feature.decimals
-        return int(self.style.numbers)

@@ -49,6 +49,8 @@ class AnswerRecord(NamedTuple):
     """Time to the first token of a written answer, from when it was asked for."""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    new_tokens: int | None = None
+    """Prompt tokens that were not in a local model's cache."""
 
     def as_json(self) -> Json:
         """Return its fields; those that only some controllers have are left out where there is nothing to say."""

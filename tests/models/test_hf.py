@@ -24,6 +24,7 @@ from ontick.tasks import find_task
 _transformers: Any = transformers
 
 EXACT = ModelOptions(dtype="float32", threads=1)
+AS_IT_IS = ModelOptions(quantisation="as-is", threads=1)
 
 
 @functools.cache
@@ -189,7 +190,7 @@ def test_a_sighted_model_keeps_only_what_reads() -> None:
 
 
 def test_both_backends_send_the_same_text_and_tokens() -> None:
-    other = load_model("smollm2")
+    other = load_model("smollm2", AS_IT_IS)
     assert isinstance(other, LlamaCpp)
     for task in ("cartpole", "lunarlander"):
         for layout in Layout:
@@ -203,7 +204,7 @@ def test_both_backends_send_the_same_text_and_tokens() -> None:
 def test_both_backends_nearly_agree_on_the_embedded_weights() -> None:
     # llama.cpp computes with the four-bit weights as they are, transformers with what they stand for.
     prompt = Prompt(find_task("cartpole"))
-    other = load_model("smollm2")
+    other = load_model("smollm2", AS_IT_IS)
     for state in states(prompt, 3):
         messages = prompt.messages(state)
         ours, theirs = embedded().choose(messages, prompt.choices), other.choose(messages, prompt.choices)

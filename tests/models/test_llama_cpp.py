@@ -12,7 +12,7 @@ import pytest
 
 from ontick.contracts import LanguageModelContract
 from ontick.errors import OntickError
-from ontick.models.base import Message
+from ontick.models.base import Message, ModelOptions
 from ontick.models.catalog import embedded_path, load_model
 from ontick.models.llama_cpp import LlamaCpp
 from ontick.prompts import Prompt
@@ -21,7 +21,7 @@ from ontick.tasks import find_task
 
 @functools.cache
 def embedded() -> LlamaCpp:
-    model = load_model("smollm2")
+    model = load_model("smollm2", ModelOptions(quantisation="as-is"))
     assert isinstance(model, LlamaCpp)
     return model
 

@@ -36,6 +36,8 @@ class Decision(NamedTuple):
     """Time to the first token of a written answer."""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    new_tokens: int | None = None
+    """Prompt tokens that were not in a local model's cache."""
 
 
 @runtime_checkable

@@ -41,7 +41,7 @@ class LanguageModelController:
     def _score(self, state: State) -> Decision:
         choices = self.prompt.choices
         choice = self.model.choose(self.prompt.messages(state), choices)
-        return Decision(choice.index, text=choices[choice.index])
+        return Decision(choice.index, text=choices[choice.index], new_tokens=choice.new_tokens)
 
     def _generate(self, state: State) -> Decision:
         try:

@@ -201,3 +201,14 @@ def evaluate(prepared: Prepared, run: Path, progress: Progress = silent) -> Eval
         summary["interrupted"] = True
     writer.finish(summary)
     return Evaluation(setup, tuple(flights), summary, run, interrupted)
+
+
+def whole(evaluation: Evaluation) -> Evaluation:
+    """Pass a finished evaluation on; a judgement of half of one would mislead.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted.
+    """
+    if evaluation.interrupted:
+        raise KeyboardInterrupt
+    return evaluation

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import os
 from contextlib import suppress
 from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 
 import ontick
-from ontick.cache import cache_folder
+from ontick.cache import cache_folder, made_whole
 from ontick.controllers.catalog import Asking
 from ontick.evaluation.cliff import EPISODES, CurveSetup, Point, fly_points, needs_ms
 from ontick.evaluation.episodes import ClockName, Progress, Setup, silent
@@ -49,11 +48,8 @@ def task_needs_ms(setup: Setup, progress: Progress = silent) -> float | None:
         points.append(point)
         progress(len(points), len(curve.delays_ms), f"what {task.name} allows")
     needs = needs_ms(task, points)
-    with suppress(OSError):
-        remembered.parent.mkdir(parents=True, exist_ok=True)
-        partial = remembered.with_suffix(f".{os.getpid()}.partial")
+    with suppress(OSError), made_whole(remembered) as partial:
         partial.write_text(json.dumps({"needs_ms": needs, "task": task.name, "late": setup.late}))
-        partial.replace(remembered)
     return needs
 
 

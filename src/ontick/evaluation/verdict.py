@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from ontick.evaluation.episodes import Evaluation, Progress, Setup, evaluate, prepare, silent
+from ontick.evaluation.episodes import Evaluation, Progress, Setup, evaluate, prepare, silent, whole
 from ontick.evaluation.needs import task_needs_ms
 from ontick.records import Json, RunWriter
 
@@ -103,8 +103,8 @@ def reach_verdict(setup: Setup, run: Path, progress: Progress = silent) -> Judge
     writer = RunWriter(run, {"verb": "verdict", **setup.as_json()})
     try:
         budget_ms = task_needs_ms(setup, progress)
-        frozen = _whole(evaluate(prepared.with_time_frozen(), run / "frozen", progress))
-        real_time = _whole(evaluate(prepared, run / "real_time", progress))
+        frozen = whole(evaluate(prepared.with_time_frozen(), run / "frozen", progress))
+        real_time = whole(evaluate(prepared, run / "real_time", progress))
     except KeyboardInterrupt as stop:
         writer.finish({"interrupted": True})
         raise KeyboardInterrupt(f"what was flown is kept and summarised in {run}") from stop
@@ -114,13 +114,6 @@ def reach_verdict(setup: Setup, run: Path, progress: Progress = silent) -> Judge
     judgement = Judgement(verdict, why, budget_ms, frozen, real_time, run)
     writer.finish(judgement.as_json())
     return judgement
-
-
-def _whole(evaluation: Evaluation) -> Evaluation:
-    """Pass a finished evaluation on; a judgement of half of one would mislead."""
-    if evaluation.interrupted:
-        raise KeyboardInterrupt
-    return evaluation
 
 
 def _ms(milliseconds: float) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
+from ontick.provenance import usable_cores
+
 
 class Message(NamedTuple):
     """One turn of a conversation."""
@@ -123,6 +125,14 @@ class LocalModel(LanguageModel, Protocol):
         """Return the tokens of that prompt."""
         ...
 
+    def answer_tokens(self, messages: Sequence[Message], choices: Sequence[str]) -> list[int]:
+        """Return the one token by which each choice would be said after that prompt.
+
+        Raises:
+            OntickError: two choices are not told apart by one token each there.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class ModelOptions:
@@ -144,3 +154,8 @@ class ModelOptions:
     """api: when to give a request up."""
     price: tuple[float, float] | None = None
     """api: dollars for a million prompt tokens, and for a million answered ones."""
+
+    @property
+    def processor_threads(self) -> int:
+        """How many threads a local model computes with."""
+        return self.threads or max(1, usable_cores() - 1)

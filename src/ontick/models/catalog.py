@@ -27,12 +27,27 @@ def load_model(word: str, options: ModelOptions | None = None) -> LanguageModel:
         OntickError: the file is missing or not a model, or what runs it is not installed.
     """
     options = options or ModelOptions()
-    if word == EMBEDDED:
-        return _load_gguf(embedded_path(), EMBEDDED_NAME, options)
     kind, _, what = word.partition(":")
-    if not what:
+    if word != EMBEDDED and not what:
         raise OntickError(f"{kind}: names no model; write {_FORMS[kind]}")
-    return _LOADERS[kind](what, options)
+    return _load_gguf(word, options) if word == EMBEDDED else _LOADERS[kind](word, options)
+
+
+def gguf_path(word: str) -> Path:
+    """Return the GGUF file that ``smollm2`` or ``gguf:PATH`` names.
+
+    Raises:
+        OntickError: the word names none, or the file is missing or something else.
+    """
+    if word != EMBEDDED and not word.startswith("gguf:"):
+        raise OntickError(f"{word} is no GGUF file; give {EMBEDDED} or gguf:PATH")
+    if importlib.util.find_spec("llama_cpp") is None:
+        raise missing_package("llama.cpp", "llama-cpp-python")
+    from ontick.models.llama_cpp import check_is_gguf
+
+    path = embedded_path() if word == EMBEDDED else Path(word.removeprefix("gguf:")).expanduser()
+    check_is_gguf(path)
+    return path
 
 
 def embedded_path() -> Path:
@@ -45,29 +60,29 @@ def embedded_path() -> Path:
     return files[0]
 
 
-def _load_gguf(path: Path, name: str | None, options: ModelOptions) -> LanguageModel:
-    if importlib.util.find_spec("llama_cpp") is None:
-        raise missing_package("llama.cpp", "llama-cpp-python")
+def _load_gguf(word: str, options: ModelOptions) -> LanguageModel:
+    path = gguf_path(word)
     from ontick.models.llama_cpp import LlamaCpp
+    from ontick.models.quantise import AS_IS, FASTEST, prepare
 
-    return LlamaCpp(path, name, options)
+    if word == EMBEDDED:
+        return LlamaCpp(prepare(path, options.quantisation or FASTEST, options), EMBEDDED_NAME, options)
+    # A user's file is run as it is: another quantisation is another policy.
+    return LlamaCpp(prepare(path, options.quantisation or AS_IS, options), path.stem, options)
 
 
-def _gguf(what: str, options: ModelOptions) -> LanguageModel:
-    return _load_gguf(Path(what).expanduser(), None, options)
-
-
-def _hf(what: str, options: ModelOptions) -> LanguageModel:
+def _load_hf(word: str, options: ModelOptions) -> LanguageModel:
     if any(importlib.util.find_spec(package) is None for package in ("torch", "transformers", "accelerate")):
         raise missing_package("what runs Hugging Face models", "'ontick[hf]'")
     from ontick.models.hf import HuggingFace
 
+    what = word.removeprefix("hf:")
     if what == EMBEDDED:
         return HuggingFace(str(embedded_path()), EMBEDDED_NAME, options)
     return HuggingFace(what, None, options)
 
 
-_LOADERS: dict[str, Callable[[str, ModelOptions], LanguageModel]] = {"gguf": _gguf, "hf": _hf}
+_LOADERS: dict[str, Callable[[str, ModelOptions], LanguageModel]] = {"gguf": _load_gguf, "hf": _load_hf}
 
 _FORMS = {"gguf": "gguf:PATH", "hf": "hf:PATH_OR_HUB_ID"}
 

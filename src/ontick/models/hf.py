@@ -20,7 +20,6 @@ from ontick.models.chat import ChatTemplate, ConversationTokens
 from ontick.models.hf_load import Loaded, load, quiet
 from ontick.models.hf_read import GrowingReader, Reader, floats, install_head, keeps_everything
 from ontick.models.hf_static import StaticReader, capture_graph
-from ontick.provenance import usable_cores
 
 END_OF_TURN = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<turn|>", "<|end|>")
 """What ends an answer in the usual templates, where a model's configuration names only the end of a text."""
@@ -35,7 +34,7 @@ class HuggingFace:
 
     def __init__(self, word: str, name: str | None = None, options: ModelOptions | None = None) -> None:
         options = options or ModelOptions()
-        torch.set_num_threads(options.threads or max(1, usable_cores() - 1))
+        torch.set_num_threads(options.processor_threads)
         loaded = load(word, options, name)
         self._lock = threading.Lock()
         self._tokenizer = loaded.tokenizer
@@ -114,6 +113,11 @@ class HuggingFace:
     def tokens(self, messages: Sequence[Message]) -> list[int]:
         """Return the prompt's tokens; see `LocalModel.tokens`."""
         return self._conversation.tokens(messages)
+
+    def answer_tokens(self, messages: Sequence[Message], choices: Sequence[str]) -> list[int]:
+        """Return the token of each choice after that prompt; see `LocalModel.answer_tokens`."""
+        with self._lock:
+            return self._conversation.answers(messages, self._conversation.tokens(messages), tuple(choices))
 
     def tokenize(self, text: str) -> list[int]:
         """Return the tokens of ``text``, the template's special tokens read as such and none added."""

@@ -192,7 +192,7 @@ def _unpacked(path: Path, dtype: torch.dtype) -> Path:
     """Return the folder of a GGUF file's weights in ``dtype``, made the first time."""
     stat = path.stat()
     which = f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns} {dtype} {_transformers.__version__}"
-    folder = cache_folder() / "gguf" / f"{path.stem}-{hashlib.sha256(which.encode()).hexdigest()[:16]}"
+    folder = cache_folder() / "unpacked" / f"{path.stem}-{hashlib.sha256(which.encode()).hexdigest()[:16]}"
     if folder.exists():
         return folder
     try:

@@ -20,14 +20,12 @@ import llama_cpp
 import numpy as np
 
 from ontick.errors import OntickError
+from ontick.models import kernels
 from ontick.models.base import Choice, Completion, Message, ModelInfo, ModelOptions, Reading
 from ontick.models.chat import ChatTemplate, ConversationTokens
-from ontick.provenance import usable_cores
+from ontick.models.llama_log import Quiet
 
 BATCH_TOKENS = 512
-
-_LOG_ERROR = 3
-"""GGML_LOG_LEVEL_ERROR in ggml.h."""
 
 _api: Any = llama_cpp
 """llama-cpp-python's low-level functions are typed as ctypes stubs that no checker can follow."""
@@ -43,16 +41,16 @@ class LlamaCpp:
     """
 
     def __init__(self, path: Path, name: str | None = None, options: ModelOptions | None = None) -> None:
-        _check_is_gguf(path)
+        check_is_gguf(path)
         options = options or ModelOptions()
         self._lock = threading.Lock()
         self._cached: list[int] = []
-        with _Quiet() as said:
-            self._model = _api.llama_model_load_from_file(os.fsencode(path), _model_params())
+        with Quiet() as said:
+            self._model = _api.llama_model_load_from_file(os.fsencode(path), _model_params(path))
             if not self._model:
                 raise OntickError(f"llama.cpp cannot load {path} ({said.last_error}); give another GGUF file")
             self._context_tokens = min(options.context_tokens, _api.llama_model_n_ctx_train(self._model))
-            threads = options.threads or max(1, usable_cores() - 1)
+            threads = options.processor_threads
             self._context = _api.llama_init_from_model(self._model, _context_params(self._context_tokens, threads))
             if not self._context:
                 _api.llama_model_free(self._model)
@@ -125,6 +123,10 @@ class LlamaCpp:
         """Return the prompt's tokens; see `LocalModel.tokens`."""
         return self._conversation.tokens(messages)
 
+    def answer_tokens(self, messages: Sequence[Message], choices: Sequence[str]) -> list[int]:
+        """Return the token of each choice; see `LocalModel.answer_tokens`."""
+        return self._conversation.answers(messages, self.tokens(messages), tuple(choices))
+
     def tokenize(self, text: str) -> list[int]:
         """Return the tokens of ``text``, the template's special tokens read as such and none added."""
         data = text.encode()
@@ -188,7 +190,12 @@ class LlamaCpp:
         return _api.llama_vocab_get_text(self._vocabulary, token).decode() if token >= 0 else ""
 
 
-def _check_is_gguf(path: Path) -> None:
+def check_is_gguf(path: Path) -> None:
+    """Refuse what is no GGUF file.
+
+    Raises:
+        OntickError: it cannot be read, or is something else.
+    """
     try:
         with path.open("rb") as file:
             magic = file.read(4)
@@ -198,11 +205,9 @@ def _check_is_gguf(path: Path) -> None:
         raise OntickError(f"{path} is not a GGUF file; give one: gguf:PATH")
 
 
-def _model_params() -> Any:
+def _model_params(path: Path) -> Any:
     params = _api.llama_model_default_params()
-    # llama.cpp's AMX kernels crash when built by GCC 12 and others (ggml-org/llama.cpp issue 20824, pull
-    # request 26954); they are reached only through repacked weights, so a build with AMX goes without those.
-    params.use_extra_bufts = b"AMX_INT8 = 1" not in _api.llama_print_system_info()
+    params.use_extra_bufts = kernels.are_sound(path)
     return params
 
 
@@ -226,29 +231,3 @@ def _free(context: Any, model: Any) -> None:
 
 def _common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
-
-
-class _Quiet:
-    """Keeps llama.cpp's log off the terminal while open, and remembers its last error."""
-
-    last_error = "no reason given"
-
-    def __enter__(self) -> _Quiet:
-        self._callback = llama_cpp.llama_log_callback(self._hear)
-        _api.llama_log_set(self._callback, ctypes.c_void_p(0))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        _api.llama_log_set(_SILENCE, ctypes.c_void_p(0))
-
-    def _hear(self, level: int, text: bytes, _: object) -> None:
-        line = text.decode(errors="replace").strip()
-        if level == _LOG_ERROR and line:
-            self.last_error = line
-
-
-def _say_nothing(level: int, text: bytes, user_data: object) -> None:
-    """Drop a log line."""
-
-
-_SILENCE = llama_cpp.llama_log_callback(_say_nothing)

@@ -54,7 +54,6 @@ def verdict_table(verdicts: Sequence[Json]) -> Table:
     for verdict in verdicts:
         frozen, real = verdict["frozen"], verdict["real_time"]
         allowed = verdict["budget_ms"]
-        style = _VERDICT_STYLE[verdict["verdict"]]
         table.add_row(
             escape(verdict["task"]),
             escape(controller_name(verdict)),
@@ -63,7 +62,7 @@ def verdict_table(verdicts: Sequence[Json]) -> Table:
             f"{real['reward_mean']:.0f}",
             milliseconds(real["decision_ms"], "p95"),
             "?" if allowed is None else f"{allowed:g} ms",
-            f"[{style}]{verdict['verdict']}[/{style}]",
+            verdict_words(verdict["verdict"]),
         )
     return table
 
@@ -90,6 +89,12 @@ def curve_table(curve: Json) -> Table:
             cells += [count(point, curve["success"]), f"{point['score_mean']:.1f}"]
         table.add_row(*cells)
     return table
+
+
+def verdict_words(verdict: str) -> str:
+    """Write a verdict in its colour."""
+    style = _VERDICT_STYLE[verdict]
+    return f"[{style}]{verdict}[/{style}]"
 
 
 def controller_name(verdict: Json) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -47,6 +48,19 @@ def say_error(message: str) -> None:
     """Write a mistake on stderr, in one line."""
     text = " ".join(message.split())
     stderr.print(f"ontick: {text}", style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def say_what_takes_long() -> None:
+    """Let the program's own log, which tells what happens once and takes long, be read on stderr."""
+    log = logging.getLogger("ontick")
+    log.setLevel(logging.INFO)
+    log.handlers = [_OnStderr()]
+    log.propagate = False
+
+
+class _OnStderr(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        stderr.print(f"ontick: {record.getMessage()}", style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 def without_box(boxed: str) -> str:

@@ -30,6 +30,8 @@ class Feature(NamedTuple):
     unit: str
     decimals: int
     """How many decimals are worth saying."""
+    limit: float = 1.0
+    """The magnitude beyond which it makes no difference to a policy how large the value is."""
 
 
 class Example(NamedTuple):

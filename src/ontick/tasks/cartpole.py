@@ -46,10 +46,10 @@ class CartPole(Task):
     noop_name: ClassVar = "zero force"
     initial_action: ClassVar = 0
     features: ClassVar = (
-        Feature("x", "m", 2),
-        Feature("v", "m/s", 2),
-        Feature("angle", "rad", 2),
-        Feature("spin", "rad/s", 2),
+        Feature("x", "m", 2, 2.4),
+        Feature("v", "m/s", 2, 2.4),
+        Feature("angle", "rad", 2, 0.24),
+        Feature("spin", "rad/s", 2, 2.4),
     )
     instruction: ClassVar = (
         "A pole stands on a cart. angle is its tilt and spin how fast it tilts; both are positive to the right. "

@@ -40,12 +40,12 @@ class LunarLander(Task):
     noop_name: ClassVar = "nothing"
     initial_action: ClassVar = 0
     features: ClassVar = (
-        Feature("x", "", 2),
-        Feature("y", "", 2),
-        Feature("vx", "", 2),
-        Feature("vy", "", 2),
-        Feature("angle", "rad", 2),
-        Feature("spin", "", 2),
+        Feature("x", "", 2, 1.2),
+        Feature("y", "", 2, 1.5),
+        Feature("vx", "", 2, 1.8),
+        Feature("vy", "", 2, 1.8),
+        Feature("angle", "rad", 2, 1.2),
+        Feature("spin", "", 2, 1.8),
         Feature("left leg", "", 0),
         Feature("right leg", "", 0),
     )

@@ -1,0 +1,105 @@
+"""Tables about language models: what is installed, what is sent, and how several of them compare."""
+
+from __future__ import annotations
+
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from ontick.records import Json
+from ontick.report.tables import count, verdict_words
+
+
+def models_table(found: Json) -> Table:
+    """Return the models that are installed or were asked about, one row each."""
+    table = Table(box=SIMPLE_HEAD, title="models", title_justify="left")
+    for heading in ("controller", "size", "file", "as it is", "runs here as"):
+        table.add_column(heading)
+    for model in found["models"]:
+        word = escape(model["word"])
+        if "missing" in model:
+            table.add_row(word, "", escape(model["missing"]), "", "")
+            continue
+        prepared = model["prepared"]
+        runs_as = "not timed yet" if prepared is None else prepared["chosen"]
+        file = escape(f"{model['file']}, {model['megabytes']} MB")
+        table.add_row(word, millions(model["parameters"]), file, model["quantisation"], runs_as)
+    return table
+
+
+def times(found: Json) -> str:
+    """Return why each prepared model runs as it does, a line each."""
+    return "\n".join(
+        f"{model['word']} as {model['prepared']['why']}" for model in found["models"] if model.get("prepared")
+    )
+
+
+def backends_table(found: Json) -> Table:
+    """Return what runs models, and whether it is installed."""
+    table = Table(box=SIMPLE_HEAD, title="backends", title_justify="left")
+    for heading in ("runs", "by", "version"):
+        table.add_column(heading)
+    for name, backend in found["backends"].items():
+        missing = f"not installed; run: pip install {backend['package']}"
+        table.add_row(escape(backend["runs"]), name, backend["version"] or escape(missing))
+    return table
+
+
+def prompt_table(anatomy: Json) -> Table:
+    """Return a prompt's token counts, one row a fact."""
+    table = Table(box=SIMPLE_HEAD, title=escape(f"tokens of {anatomy['model']}"), title_justify="left")
+    table.add_column("count")
+    table.add_column("value", justify="right")
+    if anatomy["tokens"] is None:
+        table.add_row("tokens", "not known: the model is behind an API")
+        return table
+    new = anatomy["new_tokens"]
+    table.add_row("in all", str(anatomy["tokens"]))
+    table.add_row("the same at every decision", str(anatomy["constant_tokens"]))
+    table.add_row("new at a decision, median and most", f"{new['p50']:g}, {new['max']:g}")
+    for choice, token in anatomy["choices"].items():
+        table.add_row(f"the token of action {choice}", str(token))
+    return table
+
+
+def comparison_table(comparison: Json) -> Table:
+    """Return one row a controller, narrow enough for 80 columns."""
+    rules = list(comparison["budget_ms"])
+    table = Table(box=None, padding=(0, 2, 0, 0), title_justify="left")
+    table.title = escape(f"{comparison['task']}, the same seeds; times in ms")
+    table.add_column("controller", min_width=12, overflow="fold")
+    for heading in ("size", "weights"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("new", "p50/p95/p99", "ttft", "frozen", *rules):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for row in comparison["controllers"]:
+        new, frozen, verdicts = row["new_tokens"]["p50"], row["frozen"], row["verdict"]
+        same = len(set(verdicts.values())) == 1
+        table.add_row(
+            escape(row["controller"]),
+            millions(row["parameters"]),
+            escape(row["quantisation"] or "-"),
+            "-" if new is None else f"{new:g}",
+            _short(row["decision_ms"], "p50", "p95", "p99"),
+            _short(row["ttft_ms"], "p50"),
+            count(frozen, frozen["success"]),
+            *(count(row["real_time"][rule], frozen["success"]) for rule in rules),
+            verdict_words(verdicts[rules[0]])
+            if same
+            else "\n".join(f"{rule}: {verdict_words(verdicts[rule])}" for rule in rules),
+        )
+    return table
+
+
+def _short(times_ms: Json, *names: str) -> str:
+    if times_ms[names[0]] is None:
+        return "-"
+    return "/".join(f"{times_ms[name]:.0f}" if times_ms[name] >= 10 else f"{times_ms[name]:.1f}" for name in names)
+
+
+def millions(parameters: int | None) -> str:
+    """Write a number of parameters as "135M" or "1.2B"."""
+    if parameters is None:
+        return "-"
+    return f"{parameters / 1e9:.1f}B" if parameters >= 1e9 else f"{parameters / 1e6:.3g}M"

@@ -1,0 +1,65 @@
+"""How is one value written, and what is a reader told of it?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TypeAlias
+
+from ontick.tasks.base import Feature
+
+
+class Numbers(StrEnum):
+    """How a value is written."""
+
+    WHOLE = "whole"
+    """As a whole number of its last decimal: 0.12 m/s is 12."""
+    TWO = "2"
+    """With two decimals."""
+    THREE = "3"
+    """With three decimals."""
+    LETTER = "letter"
+    """As one letter, in equal steps from a (minus the feature's limit) over m (zero) to y: one token a value."""
+
+
+LETTERS = "abcdefghijklmnopqrstuvwxy"
+"""An odd number of them, so that zero has its own."""
+
+ZERO = LETTERS[len(LETTERS) // 2]
+
+Writer: TypeAlias = Callable[[float, Feature], str]
+
+
+def explain(features: Sequence[Feature], numbers: Numbers) -> str:
+    """Say which values are given, in their order, and what the writing of each stands for."""
+    if numbers is Numbers.WHOLE:
+        return ", ".join(f"{name} x {10**decimals}" if decimals else name for name, _, decimals, _ in features)
+    if numbers is Numbers.LETTER:
+        ranges = ", ".join(f"{feature.name} ({-feature.limit:g} to {feature.limit:g})" for feature in features)
+        return f"{ranges}, each as a letter: {LETTERS[0]} lowest, {ZERO} zero, {LETTERS[-1]} highest"
+    return ", ".join(feature.name for feature in features)
+
+
+def _whole(value: float, feature: Feature) -> str:
+    return str(round(value * 10**feature.decimals))
+
+
+def _decimal(decimals: int) -> Writer:
+    def write(value: float, feature: Feature) -> str:
+        said = decimals if feature.decimals else 0
+        return f"{round(value, said) + 0.0:.{said}f}"  # adding zero makes a negative zero positive
+
+    return write
+
+
+def _letter(value: float, feature: Feature) -> str:
+    share = min(1.0, max(-1.0, value / feature.limit))
+    steps = len(LETTERS) // 2
+    return LETTERS[steps + round(share * steps)]
+
+
+WRITERS: Mapping[Numbers, Writer] = MappingProxyType(
+    {Numbers.WHOLE: _whole, Numbers.TWO: _decimal(2), Numbers.THREE: _decimal(3), Numbers.LETTER: _letter}
+)
+"""What writes a value in each way."""
