@@ -22,6 +22,7 @@ from ontick.prompts import ExamplesIn, Layout, Prompt, PromptStyle
 from ontick.tasks import find_task
 
 _tokenizers: Any = tokenizers
+_torch: Any = torch
 _transformers: Any = transformers
 
 TEMPLATES = Path(__file__).parent / "models" / "chat_templates"
@@ -109,6 +110,11 @@ def _gemma(**more: Any) -> dict[str, Any]:
     return _small(**layers, **ids, query_pre_attn_scalar=16, **more)
 
 
+def _gemma2(vocabulary: int) -> Any:
+    caps = {"final_logit_softcapping": 3.0, "attn_logit_softcapping": 5.0}
+    return _transformers.Gemma2Config(vocab_size=vocabulary, **caps, **_gemma())
+
+
 def _gemma3(vocabulary: int) -> Any:
     return _transformers.Gemma3TextConfig(vocab_size=vocabulary, **_gemma())
 
@@ -175,9 +181,7 @@ FAMILIES: dict[str, Family] = {
         _llama, functools.partial(byte_level, _LLAMA, r"\p{N}{1,3}", "<|begin_of_text|>", "<|eot_id|>"), "llama3.2"
     ),
     "gemma2": Family(
-        lambda vocabulary: _transformers.Gemma2Config(
-            vocab_size=vocabulary, final_logit_softcapping=3.0, attn_logit_softcapping=5.0, **_gemma()
-        ),
+        _gemma2,
         functools.partial(sentence_piece, _TURNS),
         "gemma2",
     ),
@@ -197,7 +201,7 @@ def folder_of(name: str) -> Path:
     with quiet():
         tokenizer = family.tokenizer()
         tokenizer.chat_template = (TEMPLATES / f"{family.template}.jinja").read_text()
-        torch.manual_seed(sum(name.encode()))
+        _torch.manual_seed(sum(name.encode()))
         model = _transformers.AutoModelForCausalLM.from_config(family.config(len(tokenizer)))
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)

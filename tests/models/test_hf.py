@@ -17,6 +17,7 @@ from ontick.models.base import Message, ModelOptions
 from ontick.models.catalog import load_model
 from ontick.models.hf import HuggingFace
 from ontick.models.hf_load import dtype_of
+from ontick.models.hf_read import floats
 from ontick.models.llama_cpp import LlamaCpp
 from ontick.prompts import Layout, Prompt, PromptStyle
 from ontick.tasks import find_task
@@ -120,9 +121,9 @@ def test_choices_are_those_of_a_full_reading_by_the_library_itself(name: str, ta
         tokens = tokenizer(text, add_special_tokens=False).input_ids
         assert family(name).tokens(messages) == tokens
         with torch.inference_mode():
-            logits = model(torch.tensor([tokens])).logits[0, -1].double()
+            logits: torch.Tensor = model(torch.tensor([tokens])).logits[0, -1].double()
         answers = [tokenizer(text + word, add_special_tokens=False).input_ids[-1] for word in prompt.choices]
-        expected = torch.log_softmax(logits[answers], -1).tolist()
+        expected = floats(torch.log_softmax(logits[answers], -1))
         assert family(name).choose(messages, prompt.choices).logprobs == pytest.approx(expected, abs=1e-3)
 
 
@@ -133,7 +134,8 @@ def test_what_is_written_is_what_the_library_generates(name: str) -> None:
     for state in states(prompt, 3):
         messages = prompt.messages(state)
         tokens = torch.tensor([family(name).tokens(messages)])
-        generated = model.generate(tokens, max_new_tokens=6, do_sample=False, pad_token_id=0)[0, tokens.shape[1] :]
+        asked = {"attention_mask": torch.ones_like(tokens), "max_new_tokens": 6, "do_sample": False}
+        generated = model.generate(tokens, pad_token_id=0, **asked)[0, tokens.shape[1] :]
         said = tokenizer.decode(generated, skip_special_tokens=True)
         assert family(name).complete(messages, 6).text == said
 
@@ -185,7 +187,7 @@ def test_threads_are_as_asked() -> None:
 def test_a_sighted_model_keeps_only_what_reads() -> None:
     plain, _ = families.plain_model("gemma3-4b")
     eyes = sum(weights.numel() for weights in plain.model.vision_tower.parameters())
-    assert 0 < eyes
+    assert eyes > 0
     assert family("gemma3-4b").info.parameters == family("gemma3-1b").info.parameters
 
 
