@@ -75,6 +75,8 @@ BAD_INPUT: dict[str, tuple[list[str], str]] = {
     "missing trace": (["eval", "cartpole", "teacher", "--delay", "trace:nowhere"], "give a run's folder"),
     "missing GGUF": (["eval", "cartpole", "gguf:nowhere.gguf"], "give a GGUF file"),
     "not a GGUF": (["eval", "cartpole", f"gguf:{__file__}"], "is not a GGUF file"),
+    "missing weights": (["eval", "cartpole", "hf:./nowhere"], "give a model's folder or a hub id"),
+    "no weights named": (["eval", "cartpole", "hf:"], "write hf:PATH_OR_HUB_ID"),
     "zero episodes": (["eval", "cartpole", "teacher", "--episodes", "0"], "give 1 or more"),
     "negative episodes": (["cliff", "cartpole", "--episodes", "-1"], "give 1 or more"),
     "no number": (["eval", "cartpole", "teacher", "--episodes", "many"], "--episodes"),

@@ -129,7 +129,13 @@ def _read_weights(folder: Path, dtype: torch.dtype) -> Any:
         raise OntickError(f"{folder} holds no model (no config.json); give a folder that save_pretrained wrote")
     if not any(folder.glob("*.safetensors")):
         raise OntickError(f"{folder} has no safetensors weights, and pickled ones are never read; give another model")
-    return _transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, **_KEPT_LOCAL)
+    asked: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "output_loading_info": True, **_KEPT_LOCAL}
+    model, found = _transformers.AutoModelForCausalLM.from_pretrained(folder, **asked)
+    lacking = sorted(found["missing_keys"])
+    if lacking:  # transformers draws them at random
+        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+        raise OntickError(f"the weights in {folder} lack {lacking[0]}{more}; copy or download the model again")
+    return model
 
 
 def _read_tokenizer(folders: list[Path]) -> Any:

@@ -22,7 +22,7 @@ WANTED = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.t
 UNWANTED = ("*/*", "consolidated*")
 """Other formats of the same weights."""
 
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
 def weights_folder(word: str) -> Path:
@@ -45,6 +45,8 @@ def weights_folder(word: str) -> Path:
 def unavailable(hub_id: str, error: Exception) -> OntickError:
     """Return what to tell the user when the hub did not give ``hub_id``."""
     login = "run: hf auth login"
+    if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, errors.HfHubHTTPError):
+        error = error.__cause__  # the hub was reached, and refused
     status = getattr(getattr(error, "response", None), "status_code", None)
     match error:
         case errors.GatedRepoError():
