@@ -68,6 +68,14 @@ def test_a_model_knows_something() -> None:
     assert choice.logprobs[8] > choice.logprobs[0]
 
 
+def test_what_it_writes_are_words() -> None:
+    said = embedded().complete([Message("user", "What is 2 + 2?")], 32)
+    assert "4" in said.text
+    assert said.text.isprintable()
+    assert said.completion_tokens is not None
+    assert 0 < said.completion_tokens <= 32
+
+
 def test_a_path_is_taken_as_a_model_too() -> None:
     model = load_model(f"gguf:{embedded_path()}")
     assert model.choose([Message("user", "1 or 0?")], ("0", "1")).index in (0, 1)

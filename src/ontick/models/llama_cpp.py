@@ -142,7 +142,8 @@ class LlamaCpp:
 
     def _piece(self, token: int) -> bytes:
         buffer = ctypes.create_string_buffer(256)
-        return buffer.raw[: max(0, _api.llama_token_to_piece(self._vocabulary, token, buffer, 256, 0, False))]
+        length = _api.llama_token_to_piece(self._vocabulary, token, buffer, 256, 0, False)
+        return buffer.raw[: max(0, length)]
 
     def _describe(self) -> str:
         buffer = ctypes.create_string_buffer(256)
