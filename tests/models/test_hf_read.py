@@ -17,7 +17,7 @@ from torch import nn
 import families
 from ontick.models.hf_load import quiet
 from ontick.models.hf_read import ChosenHead, GrowingReader, Reader, install_head, keeps_everything
-from ontick.models.hf_static import CHOICES, COUNTS, StaticReader, Step, capture_graph
+from ontick.models.hf_static import CHOICES, COUNTS, ROOM, StaticReader, Step, capture_graph, fuse
 
 _torch: Any = torch
 _transformers: Any = transformers
@@ -131,11 +131,46 @@ def test_after_warming_up_no_decision_needs_a_new_recording(name: str) -> None:
     assert len(made) == recorded
 
 
+def test_the_recordings_of_warming_up_do_for_prompts_that_are_a_little_longer() -> None:
+    made, capture = recording()
+    model = own_model("qwen3")
+    static = StaticReader(model, install_head(model), 2 * ROOM, capture)
+    beginning = tokens(0, ROOM - 20)
+    static.warm_up([*beginning, *tokens(1, 15)])
+    recorded = len(made)
+    prompt = beginning + tokens(2, 30)
+    torch.testing.assert_close(
+        static.read(prompt, [3]).logits, full_reading("qwen3", prompt)[[3]], atol=1e-3, rtol=1e-3
+    )
+    assert len(made) == recorded
+
+
+@pytest.mark.parametrize("name", families.FAMILIES)
+def test_a_decision_can_be_compiled_whole_and_stays_the_same(name: str) -> None:
+    compiled: list[Step] = []
+
+    def trace(step: Step) -> Step:
+        """Compile without generating code: what could not be followed raises."""
+        compiled.append(_torch.compile(step, backend="eager", fullgraph=True, dynamic=False))
+        return compiled[-1]
+
+    model = own_model(name)
+    static = StaticReader(model, install_head(model), ROOM_TOKENS, lambda step: step, trace)
+    beginning = tokens(0, 150)
+    static.warm_up([*beginning, *tokens(1, 20)])
+    for number in range(3):
+        prompt = beginning + tokens(2 + number, 10 + number)
+        expected = full_reading(name, prompt)[[3, 90 + number]]
+        reading = static.read(prompt, [3, 90 + number])
+        torch.testing.assert_close(reading.logits, expected, atol=2e-3, rtol=1e-3)
+    assert len(compiled) == 1
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("name", families.FAMILIES)
 def test_a_replayed_recording_reads_what_a_full_reading_reads(name: str) -> None:
     model = own_model(name).cuda()
-    static = StaticReader(model, install_head(model), ROOM_TOKENS, capture_graph)
+    static = StaticReader(model, install_head(model), ROOM_TOKENS, capture_graph, fuse)
     beginning = tokens(0, 150)
     static.warm_up([*beginning, *tokens(1, 20)])
     for number in range(6):

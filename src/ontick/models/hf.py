@@ -19,7 +19,7 @@ from ontick.models.base import Choice, Completion, Message, ModelInfo, ModelOpti
 from ontick.models.chat import ChatTemplate, ConversationTokens
 from ontick.models.hf_load import Loaded, load, quiet
 from ontick.models.hf_read import GrowingReader, Reader, floats, install_head, keeps_everything
-from ontick.models.hf_static import StaticReader, capture_graph
+from ontick.models.hf_static import StaticReader, capture_graph, fuse
 
 END_OF_TURN = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<turn|>", "<|end|>")
 """What ends an answer in the usual templates, where a model's configuration names only the end of a text."""
@@ -64,7 +64,7 @@ class HuggingFace:
 
     def warm_up(self, messages: Sequence[Message]) -> None:
         """Read the prompt; see `LanguageModel.warm_up`."""
-        with self._lock:
+        with self._lock, quiet():
             self._reader.warm_up(self._fitting(self._conversation.tokens(messages)))
 
     def choose(self, messages: Sequence[Message], choices: Sequence[str]) -> Choice:
@@ -135,7 +135,7 @@ class HuggingFace:
 def _reader(model: Any, context_tokens: int) -> Reader:
     head = install_head(model)
     if model.device.type == "cuda" and keeps_everything(model):
-        return StaticReader(model, head, context_tokens, capture_graph)
+        return StaticReader(model, head, context_tokens, capture_graph, fuse)
     return GrowingReader(model, head)
 
 

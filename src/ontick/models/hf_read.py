@@ -55,7 +55,7 @@ class ChosenHead(nn.Module):
         """Return the rows of ``tokens``, shape (tokens, hidden), and their biases."""
         chosen = torch.tensor(tokens, device=self.full.weight.device)
         bias: Any = self.full.bias
-        return self.full.weight[chosen].float(), None if bias is None else bias[chosen].float()
+        return self.full.weight.detach()[chosen].float(), None if bias is None else bias.detach()[chosen].float()
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """Return the logits of the chosen rows, or of all where none are chosen."""

@@ -4,6 +4,9 @@ A recording has fixed shapes and fixed addresses. So the cache has room for the 
 where the new tokens go is itself a number on the GPU, and their count is rounded up by reading some of the prompt's
 last tokens once more: a few tokens cost a GPU what one does, reading the weights. Everything but the recording
 (`capture_graph`) works on any device.
+
+A small model's reading is thousands of small kernels, each a microsecond or two even in a recording, so a decision's
+own reading is compiled first (`fuse`), which makes few of many; that takes a minute, once, when the episode begins.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from transformers import cache_utils
 
 from ontick.models.hf_read import ChosenHead, Reading, common_prefix, of_tokens
 
+_torch: Any = torch
 _caches: Any = cache_utils
 _StaticLayer: Any = cache_utils.StaticLayer
 
@@ -23,13 +27,16 @@ Step: TypeAlias = Callable[[], torch.Tensor]
 """Reads the tokens in the buffer into the cache; returns the logits after the last of them, shape (tokens,)."""
 
 Capture: TypeAlias = Callable[[Step], Step]
-"""Records a step; what it returns does the same, and returns the same tensor at every call."""
+"""Makes a step faster: what it returns does the same."""
 
 COUNTS = (32, 128)
 """How many tokens a recorded reading reads; more, such as a whole prompt, are read without a recording."""
 
 ROOM = 256
 """Attention looks at the cache in steps of so many positions, so that a short prompt does not pay for a long one."""
+
+SPARE = 64
+"""How much longer than the prompt of `StaticReader.warm_up` a prompt may be that needs no other recording."""
 
 CHOICES = 16
 """How many rows of the output head a recording computes; more choices than that take the whole head."""
@@ -71,12 +78,24 @@ class _Layer(_StaticLayer):
 
 
 class StaticReader:
-    """Reads with a cache of fixed size; ``capture``, where given, makes the usual readings replays."""
+    """Reads with a cache of fixed size; ``capture``, where given, makes the usual readings replays.
 
-    def __init__(self, model: Any, head: ChosenHead | None, context_tokens: int, capture: Capture | None) -> None:
+    ``fuse``, where given, is applied before it to the reading that a decision is.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        head: ChosenHead | None,
+        context_tokens: int,
+        capture: Capture | None,
+        fuse: Capture | None = None,
+    ) -> None:
         self._model = model
         self._head = head
         self._capture = capture
+        self._fuse = fuse
+        self._visible = 0
         self._room = _rounded_up(context_tokens, ROOM)
         self._place = _Place(model.device, self._room)
         layers = len(_caches.DynamicCache(config=model.config).layers)
@@ -90,6 +109,8 @@ class StaticReader:
     @torch.inference_mode()
     def warm_up(self, prompt: Sequence[int]) -> None:
         """Read the prompt, and record the readings that decisions will need."""
+        self._visible = 0
+        self._look_at(len(prompt) + SPARE)
         self.read(prompt)
         for count in COUNTS:
             if count <= len(prompt):
@@ -112,14 +133,20 @@ class StaticReader:
     def _read_from(self, start: int, prompt: Sequence[int], few: bool) -> torch.Tensor:
         place, count = self._place, len(prompt) - start
         place.feed[: 1 + count].copy_(torch.tensor([start, *prompt[start:]]), non_blocking=True)
-        visible = min(_rounded_up(len(prompt), ROOM), self._room)
-        shape = count, visible, few
+        self._look_at(len(prompt))
+        shape = count, self._visible, few
         if shape not in self._recorded:
             step = self._step(*shape)
             if self._capture is None or count not in COUNTS:
                 return step()
+            if self._fuse is not None and few and count == COUNTS[0]:
+                step = self._fuse(step)
             self._recorded[shape] = self._capture(step)
         return self._recorded[shape]()
+
+    def _look_at(self, positions: int) -> None:
+        """Have attention look at so many positions at least; it never looks at fewer until the next warming up."""
+        self._visible = max(self._visible, min(_rounded_up(positions, ROOM), self._room))
 
     def _step(self, count: int, visible: int, few: bool) -> Step:
         place, rows = self._place, self._rows if few else None
@@ -151,6 +178,16 @@ class StaticReader:
                 if into is not None and row is not None:
                     into.copy_(row)
         return True
+
+
+def fuse(step: Step) -> Step:
+    """Compile ``step``; one that cannot be compiled here is left as it is."""
+    compiled: Step = _torch.compile(step, fullgraph=True, dynamic=False)
+    try:
+        compiled()
+    except Exception:  # no compiler on this machine, or a model that it cannot follow
+        return step
+    return compiled
 
 
 def capture_graph(step: Step) -> Step:
