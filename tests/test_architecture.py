@@ -28,6 +28,7 @@ ORDER = (
     "models.chat",
     "models.kernels",
     "models.llama_log",
+    "models.llama_memory",
     "models.llama_cpp",
     "models.quantise",
     "models.hub",

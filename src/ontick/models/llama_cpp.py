@@ -9,10 +9,10 @@ from __future__ import annotations
 import ctypes
 import math
 import os
-import threading
 import time
 import weakref
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,7 @@ from ontick.models import kernels
 from ontick.models.base import Choice, Completion, Message, ModelInfo, ModelOptions, Reading
 from ontick.models.chat import ChatTemplate, ConversationTokens
 from ontick.models.llama_log import Quiet
-
-BATCH_TOKENS = 512
+from ontick.models.llama_memory import BATCH_TOKENS, PrefixMemory, UnreadableError, sequences
 
 _api: Any = llama_cpp
 """llama-cpp-python's low-level functions are typed as ctypes stubs that no checker can follow."""
@@ -43,21 +42,23 @@ class LlamaCpp:
     def __init__(self, path: Path, name: str | None = None, options: ModelOptions | None = None) -> None:
         check_is_gguf(path)
         options = options or ModelOptions()
-        self._lock = threading.Lock()
-        self._cached: list[int] = []
+        # One thread of its own does all the reading: questions wait their turn, and the AMX tiles that llama.cpp sets
+        # up once for a thread are not taken down by another library (oneDNN in PyTorch) that uses them in the same one.
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="llama.cpp")
         with Quiet() as said:
             self._model = _api.llama_model_load_from_file(os.fsencode(path), _model_params(path))
             if not self._model:
                 raise OntickError(f"llama.cpp cannot load {path} ({said.last_error}); give another GGUF file")
             self._context_tokens = min(options.context_tokens, _api.llama_model_n_ctx_train(self._model))
             threads = options.processor_threads
-            self._context = _api.llama_init_from_model(self._model, _context_params(self._context_tokens, threads))
+            parameters = _context_params(self._model, self._context_tokens, threads)
+            self._context = _api.llama_init_from_model(self._model, parameters)
             if not self._context:
                 _api.llama_model_free(self._model)
                 raise OntickError(f"llama.cpp cannot run {path} ({said.last_error}); give a smaller model")
         # Not at exit: a thread that Ctrl-C left in the middle of a call may still be reading.
         weakref.finalize(self, _free, self._context, self._model).atexit = False
-        self._memory = _api.llama_get_memory(self._context)
+        self._memory = PrefixMemory(self._model, self._context)
         self._vocabulary = _api.llama_model_get_vocab(self._model)
         self.info = ModelInfo(
             name or path.stem,
@@ -71,49 +72,52 @@ class LlamaCpp:
 
     def warm_up(self, messages: Sequence[Message]) -> None:
         """Read the prompt; see `LanguageModel.warm_up`."""
-        with self._lock:
-            self._read(self._conversation.tokens(messages))
+        self._reader.submit(self._read, self._conversation.tokens(messages)).result()
 
     def choose(self, messages: Sequence[Message], choices: Sequence[str]) -> Choice:
         """Return which of ``choices`` the model would answer first; see `LanguageModel.choose`."""
-        with self._lock:
-            start = time.perf_counter()
-            prompt = self._conversation.tokens(messages)
-            answers = self._conversation.answers(messages, prompt, tuple(choices))
-            prefix_tokens = self._read(prompt)
-            logits = _api.llama_get_logits_ith(self._context, -1)
-            scores = [float(logits[token]) for token in answers]
-            top = max(scores)
-            log_total = top + math.log(sum(math.exp(score - top) for score in scores))
-            return Choice(
-                index=scores.index(top),
-                logprobs=tuple(score - log_total for score in scores),
-                prefix_tokens=prefix_tokens,
-                new_tokens=len(prompt) - prefix_tokens,
-                elapsed_ms=(time.perf_counter() - start) * 1e3,
-            )
+        return self._reader.submit(self._choose, messages, tuple(choices)).result()
 
     def complete(self, messages: Sequence[Message], max_tokens: int) -> Completion:
         """Return what the model writes; see `LanguageModel.complete`."""
-        with self._lock:
-            start = time.perf_counter()
-            prompt = self._conversation.tokens(messages)
-            read, ttft_ms, said = prompt, None, bytearray()
-            while len(read) - len(prompt) < max_tokens:
-                self._read(read)
-                token = self._likeliest()
-                if _api.llama_vocab_is_eog(self._vocabulary, token):
-                    break
-                said += self._piece(token)
-                ttft_ms = ttft_ms or (time.perf_counter() - start) * 1e3
-                read = [*read, token]
-            return Completion(
-                text=said.decode(errors="replace"),
-                ttft_ms=ttft_ms,
-                elapsed_ms=(time.perf_counter() - start) * 1e3,
-                prompt_tokens=len(prompt),
-                completion_tokens=len(read) - len(prompt),
-            )
+        return self._reader.submit(self._complete, messages, max_tokens).result()
+
+    def _choose(self, messages: Sequence[Message], choices: tuple[str, ...]) -> Choice:
+        start = time.perf_counter()
+        prompt = self._conversation.tokens(messages)
+        answers = self._conversation.answers(messages, prompt, choices)
+        prefix_tokens = self._read(prompt)
+        logits = _api.llama_get_logits_ith(self._context, -1)
+        scores = [float(logits[token]) for token in answers]
+        top = max(scores)
+        log_total = top + math.log(sum(math.exp(score - top) for score in scores))
+        return Choice(
+            index=scores.index(top),
+            logprobs=tuple(score - log_total for score in scores),
+            prefix_tokens=prefix_tokens,
+            new_tokens=len(prompt) - prefix_tokens,
+            elapsed_ms=(time.perf_counter() - start) * 1e3,
+        )
+
+    def _complete(self, messages: Sequence[Message], max_tokens: int) -> Completion:
+        start = time.perf_counter()
+        prompt = self._conversation.tokens(messages)
+        read, ttft_ms, said = prompt, None, bytearray()
+        while len(read) - len(prompt) < max_tokens:
+            self._read(read)
+            token = self._likeliest()
+            if _api.llama_vocab_is_eog(self._vocabulary, token):
+                break
+            said += self._piece(token)
+            ttft_ms = ttft_ms or (time.perf_counter() - start) * 1e3
+            read = [*read, token]
+        return Completion(
+            text=said.decode(errors="replace"),
+            ttft_ms=ttft_ms,
+            elapsed_ms=(time.perf_counter() - start) * 1e3,
+            prompt_tokens=len(prompt),
+            completion_tokens=len(read) - len(prompt),
+        )
 
     def render(self, messages: Sequence[Message]) -> str:
         """Return the prompt as text; see `LocalModel.render`."""
@@ -151,26 +155,18 @@ class LlamaCpp:
         return buffer.value.decode()
 
     def _read(self, prompt: list[int]) -> int:
-        """Bring the key-value cache to ``prompt``; return how many of its tokens were in it already."""
+        """Have ``prompt`` read; return how many of its tokens had been read already."""
         if len(prompt) > self._context_tokens:
             raise OntickError(
                 f"the prompt has {len(prompt)} tokens and {self.info.name} reads {self._context_tokens}; "
                 "give fewer examples, or --model.context-tokens"
             )
-        # The last token is always read again: its logits are what is asked for.
-        kept = min(_common_prefix(self._cached, prompt), len(prompt) - 1)
-        # A model whose memory cannot be cut (recurrent layers) refuses; then everything is read anew.
-        if not _api.llama_memory_seq_rm(self._memory, 0, kept, -1):
-            _api.llama_memory_clear(self._memory, True)
-            kept = 0
-        self._cached = prompt[:kept]
-        for start in range(kept, len(prompt), BATCH_TOKENS):
-            piece = prompt[start : start + BATCH_TOKENS]
-            tokens = (_api.llama_token * len(piece))(*piece)
-            if _api.llama_decode(self._context, _api.llama_batch_get_one(tokens, len(piece))) != 0:
-                raise OntickError(f"llama.cpp failed to read the prompt with {self.info.name}; give another GGUF file")
-        self._cached = prompt
-        return kept
+        try:
+            return self._memory.read(prompt)
+        except UnreadableError as error:
+            raise OntickError(
+                f"llama.cpp failed to read the prompt with {self.info.name}; give another GGUF file"
+            ) from error
 
     def _chat_template(self) -> ChatTemplate:
         source = _api.llama_model_chat_template(self._model, None)
@@ -212,12 +208,14 @@ def _model_params(path: Path) -> Any:
     return params
 
 
-def _context_params(context_tokens: int, threads: int) -> Any:
+def _context_params(model: Any, context_tokens: int, threads: int) -> Any:
     params = _api.llama_context_default_params()
     params.n_ctx = context_tokens
     params.n_batch = params.n_ubatch = BATCH_TOKENS
     params.n_threads = params.n_threads_batch = threads
     params.swa_full = True  # sliding-window models: keep the whole prefix, so that it can be cut back to
+    params.n_seq_max = sequences(model)
+    params.kv_unified = True
     params.no_perf = True
     # Flash attention accumulates in half precision, by batch: an answer would depend on how much of the prompt
     # was in the cache (0.08 nats on the embedded model). Without it the same prompt gives the same answer.
@@ -228,7 +226,3 @@ def _context_params(context_tokens: int, threads: int) -> Any:
 def _free(context: Any, model: Any) -> None:
     _api.llama_free(context)
     _api.llama_model_free(model)
-
-
-def _common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
-    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
