@@ -186,13 +186,14 @@ class LanguageModelContract(ABC):
         model, compared = self.make_model(), 0
         for question in self.QUESTIONS:
             written = model.complete(_conversation(question), 1).text
-            others = [digit for digit in "0123456789" if digit != written]
+            if len(written) < 2:  # tokenizers may have a letter twice, as itself and as a byte
+                continue
             try:
-                choice = model.choose(_conversation(question), (*others, written))
+                choice = model.choose(_conversation(question), (*"0123456789", written))
             except OntickError:  # what is written is no token of its own: nothing, or half a letter
                 continue
             compared += 1
-            assert choice.index == len(others)
+            assert choice.index == 10
         if not compared:
             pytest.skip("this model writes nothing that could be offered as a choice")
 
