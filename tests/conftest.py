@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from api_server import KEY, Proxy, llama_server, running_proxy
+
 # A shared machine may stall any example for a while; that is no failure.
 settings.register_profile("shared", deadline=None, max_examples=60)
 settings.load_profile("shared")
@@ -23,3 +25,18 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def root() -> Path:
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def api_port() -> Iterator[int]:
+    """The embedded model behind a real server, which wants a key."""
+    with llama_server() as port:
+        yield port
+
+
+@pytest.fixture
+def proxy(api_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """A proxy before that server, with the key for it in the environment."""
+    monkeypatch.setenv("ONTICK_API_KEY", KEY)
+    with running_proxy(api_port) as proxy:
+        yield proxy

@@ -7,6 +7,7 @@ spread, so that one wrong position, mask or scale shows in the logits.
 from __future__ import annotations
 
 import functools
+import json
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -78,6 +79,7 @@ def sentence_piece(special: Sequence[str]) -> Any:
     backend.decoder = _tokenizers.decoders.Sequence(steps)
     single_bytes = [f"<0x{byte:02X}>" for byte in range(256)]
     _train(backend, ["<pad>", "<eos>", "<bos>", "<unk>", *special], ordinary=single_bytes)
+    backend = _without_added(backend, single_bytes)
     backend.post_processor = _tokenizers.processors.TemplateProcessing(
         single="<bos> $A", special_tokens=[("<bos>", backend.token_to_id("<bos>"))]
     )
@@ -92,6 +94,13 @@ def _train(backend: Any, special: Sequence[str], ordinary: Sequence[str] = (), *
     )
     backend.train_from_iterator(corpus(), trainer)
     backend.add_special_tokens(known)
+
+
+def _without_added(backend: Any, words: Sequence[str]) -> Any:
+    """Leave ``words`` in the vocabulary, but as words like others, which are read and written as such."""
+    written = json.loads(backend.to_str())
+    written["added_tokens"] = [token for token in written["added_tokens"] if token["content"] not in words]
+    return _tokenizers.Tokenizer.from_str(json.dumps(written))
 
 
 def _wrapped(backend: Any, **named: Any) -> Any:
@@ -137,11 +146,13 @@ def _gemma4(vocabulary: int) -> Any:
         vocab_size_per_layer_input=vocabulary,
         global_head_dim=32,
         final_logit_softcapping=30.0,
+        tie_word_embeddings=False,
     )
     return _transformers.Gemma4Config(
         text_config=_transformers.Gemma4TextConfig(vocab_size=vocabulary, **text).to_dict(),
         vision_config=None,
         audio_config=None,
+        tie_word_embeddings=False,  # a tied random one repeats what it read last: here the end of its thoughts
     )
 
 

@@ -36,6 +36,10 @@ ORDER = (
     "models.hf_read",
     "models.hf_static",
     "models.hf",
+    "models.api_address",
+    "models.http_line",
+    "models.openai_api",
+    "models.connection",
     "models.catalog",
     "models.inventory",
     "models",
@@ -58,6 +62,7 @@ ORDER = (
     "evaluation.verdict",
     "evaluation.compare",
     "evaluation.anatomy",
+    "evaluation.decision_latency",
     "evaluation.demo",
     "evaluation",
     "report.tables",
@@ -65,6 +70,7 @@ ORDER = (
     "report.plots",
     "report.terminal",
     "report",
+    "options",
     "cli",
     "__main__",
 )
@@ -115,7 +121,7 @@ def test_every_module_says_which_question_it_answers_and_stays_short(file: Path)
 
 
 def test_asking_for_help_loads_nothing_heavy() -> None:
-    heavy = ("torch", "transformers", "llama_cpp", "gymnasium", "matplotlib")
+    heavy = ("torch", "transformers", "llama_cpp", "gymnasium", "matplotlib", "openai")
     script = f"import sys, ontick.cli; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -77,6 +77,11 @@ BAD_INPUT: dict[str, tuple[list[str], str]] = {
     "not a GGUF": (["eval", "cartpole", f"gguf:{__file__}"], "is not a GGUF file"),
     "missing weights": (["eval", "cartpole", "hf:./nowhere"], "give a model's folder or a hub id"),
     "no weights named": (["eval", "cartpole", "hf:"], "write hf:PATH_OR_HUB_ID"),
+    "unknown API": (["eval", "cartpole", "api:grok/x"], "did you mean 'groq'"),
+    "an API without a model": (["eval", "cartpole", "api:groq"], "api:groq/llama-3.1-8b-instant"),
+    "a key in a URL": (["verdict", "cartpole", "api:https://host/v1?key=1#m"], "ONTICK_API_KEY"),
+    "an API that is not there": (["eval", "cartpole", "api:http://127.0.0.1:1/v1#m"], "cannot reach"),
+    "an API has no scores": (["eval", "cartpole", "api:http://h/v1#m", "--reading", "score"], "--reading generate"),
     "zero episodes": (["eval", "cartpole", "teacher", "--episodes", "0"], "give 1 or more"),
     "negative episodes": (["cliff", "cartpole", "--episodes", "-1"], "give 1 or more"),
     "no number": (["eval", "cartpole", "teacher", "--episodes", "many"], "--episodes"),
@@ -95,6 +100,12 @@ BAD_INPUT: dict[str, tuple[list[str], str]] = {
     "a demo of nothing": (["demo", "--episodes", "0"], "give 1 or more"),
     "delays without an end": (["cliff", "cartpole", "--delays", "0", "inf"], "--delays 0 20 40"),
     "nobody's home": (["eval", "cartpole", "gguf:~nosuchuser/x.gguf"], "home"),
+    "no such feature": (["eval", "cartpole", "smollm2", "--prompt.features", "angel"], "'angle'"),
+    "too many examples": (["prompt", "cartpole", "--prompt.examples", "9999"], "ask for fewer"),
+    "no such quantisation": (["eval", "cartpole", "smollm2", "--model.quantisation", "q3"], "as-is, fastest"),
+    "no language model": (["prompt", "cartpole", "teacher"], "no language model"),
+    "nothing to compare": (["compare", "cartpole"], "name the controllers"),
+    "nothing to prepare": (["models", "teacher"], "gguf:PATH"),
     "delays without 0": (["cliff", "cartpole", "--delays", "20", "40"], "--delays 0 20 40"),
 }
 
@@ -201,6 +212,39 @@ def test_a_path_that_looks_like_markup_is_printed_as_it_is(capsys: pytest.Captur
     assert Path(line.removeprefix("run: ")).is_dir()
 
 
+def test_models_says_what_is_installed_and_what_was_prepared(capsys: pytest.CaptureFixture[str]) -> None:
+    prepared = run_json(capsys, "models", "smollm2")["models"][0]["prepared"]
+    assert prepared["decision_ms"][prepared["chosen"]] > 0
+    found = run_json(capsys, "models")
+    (embedded,) = found["models"]
+    assert embedded["quantisation"] == "Q4_1"
+    assert embedded["prepared"]["chosen"] == prepared["chosen"]
+    assert found["backends"]["llama.cpp"]["version"]
+    assert main(["models"]) == 0
+    assert "135M" in capsys.readouterr().out
+
+
+def test_prompt_prints_exactly_what_is_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prompt", "lunarlander", "--prompt.numbers", "2"]) == 0
+    shown = capsys.readouterr().out
+    found = run_json(capsys, "prompt", "lunarlander", "--prompt.numbers", "2")
+    assert found["text"] in shown
+    assert found["text"].startswith("<|im_start|>system\nYou land a spacecraft")
+    assert set(found["choices"]) == {"0", "1", "2", "3"}
+
+
+def test_compare_prints_one_row_a_controller_in_eighty_columns(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    where = ["--episodes", "1", "--runs", str(tmp_path)]
+    result = run_json(capsys, "compare", "cartpole", "none", "random", *where)
+    assert [row["controller"] for row in result["controllers"]] == ["none", "random"]
+    assert main(["compare", "cartpole", "none", "random", *where]) == 0
+    table = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("run: ")]
+    assert all(len(line) <= 80 for line in table)
+    assert any(line.startswith("random") and "policy" in line for line in table)
+
+
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     command = f"{sys.executable} -m ontick eval cartpole random --clock virtual --json --runs {tmp_path} | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
@@ -259,4 +303,5 @@ def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert caught.value.code in (None, 0)
     shown = capsys.readouterr().out
-    assert all(verb in shown for verb in ("demo", "eval", "verdict", "cliff"))
+    verbs = ("demo", "eval", "verdict", "cliff", "compare", "latency", "prompt", "models")
+    assert all(verb in shown for verb in verbs)

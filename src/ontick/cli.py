@@ -14,19 +14,32 @@ from typing import Annotated, TypeAlias
 
 import tyro
 from rich.console import RenderableType
-from tyro.conf import EnumChoicesFromValues, FlagCreatePairsOff, Positional, arg, subcommand
+from tyro.conf import EnumChoicesFromValues, FlagCreatePairsOff, Positional, subcommand
 
 from ontick.controllers.catalog import Asking
 from ontick.errors import OntickError, blame
 from ontick.evaluation import cliff, demo
 from ontick.evaluation.anatomy import dissect, prepare_language_model
 from ontick.evaluation.compare import Comparison, compare
+from ontick.evaluation.decision_latency import QUESTIONS, LatencySetup, measure_latency
 from ontick.evaluation.episodes import ClockName, Setup, evaluate, prepare
 from ontick.evaluation.verdict import reach_verdict
 from ontick.late import LateRule
-from ontick.models.base import ModelOptions, Reading
+from ontick.models.base import ModelOptions
 from ontick.models.catalog import EMBEDDED
 from ontick.models.inventory import prepare_models, take_inventory
+from ontick.options import (
+    AnswerReading,
+    Controller,
+    Controllers,
+    Delay,
+    Delays,
+    LatencyModel,
+    OneLateRule,
+    Task,
+    TaskAndController,
+    TaskModule,
+)
 from ontick.prompts import PromptStyle
 from ontick.records import Json, new_run_folder
 from ontick.report import model_tables, tables
@@ -36,68 +49,15 @@ from ontick.report.terminal import progress_bar, say, say_error, say_what_takes_
 BAD_INPUT = 2
 INTERRUPTED = 130
 
-Task = Annotated[str, arg(metavar="TASK", help="cartpole, lunarlander, or a task of --task-module")]
-Controller = Annotated[
-    str,
-    arg(
-        metavar="CONTROLLER", help="teacher, none, random, smollm2, gguf:PATH, hf:PATH_OR_HUB_ID or python:FILE.py:NAME"
-    ),
-]
-_FORMS = "0, 40 (ms), lognormal:150,0.25 (median ms, sigma), trace:FILE"
-Latency = Annotated[
-    str | None,
-    arg(
-        metavar="MODEL",
-        help=f"What an answer takes in simulated time: {_FORMS} or measured.",
-        help_behavior_hint="(default: 0)",
-    ),
-]
-Delay = Annotated[
-    str | None,
-    arg(
-        metavar="MODEL", help=f"Added to the controller's own latency: {_FORMS}.", help_behavior_hint="(default: none)"
-    ),
-]
-TaskModule = Annotated[
-    str | None,
-    arg(
-        metavar="FILE",
-        help="A Python file or module that defines tasks of your own.",
-        help_behavior_hint="(default: none)",
-    ),
-]
-AnswerReading = Annotated[
-    Reading | None,
-    arg(
-        help="score: compare the actions' tokens. generate: let the model write.",
-        help_behavior_hint="(default: score; api: generate)",
-    ),
-]
-Delays = Annotated[
-    tuple[float, ...],
-    arg(metavar="MS ...", help="Delays in milliseconds, the first 0.", help_behavior_hint="(default: 0 to 15 ticks)"),
-]
-
-
-Controllers = Annotated[
-    tuple[str, ...], arg(metavar="CONTROLLER ...", help="As for eval; several of them, with blanks between.")
-]
-OneLateRule = Annotated[LateRule | None, arg(help="Only this late rule.", help_behavior_hint="(default: both)")]
-
 
 def _rules(only: LateRule | None) -> tuple[LateRule, ...]:
     return tuple(LateRule) if only is None else (only,)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Output:
-    runs: Path = Path("runs")
-    """Where run folders are made."""
+class _Shown:
     json: bool = False
     """Print exactly one JSON object on stdout."""
-
-    def folder(self, *words: str) -> Path:
-        return new_run_folder(self.runs.expanduser(), *words)
 
     def show(self, result: Json, *readable: RenderableType) -> None:
         if self.json:
@@ -108,7 +68,16 @@ class _Output:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Asking(_Output):
+class _Output(_Shown):
+    runs: Path = Path("runs")
+    """Where run folders are made."""
+
+    def folder(self, *words: str) -> Path:
+        return new_run_folder(self.runs.expanduser(), *words)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Questions:
     reading: AnswerReading = None
     prompt: PromptStyle = field(default_factory=PromptStyle)
     """How a language model is asked."""
@@ -117,6 +86,11 @@ class _Asking(_Output):
 
     def asking(self) -> Asking:
         return Asking(self.prompt, self.reading, self.model)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asking(_Questions, _Output):
+    """Options of a verb that asks a controller and records it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +103,7 @@ class _Flying(_Asking):
     """wall: real time. virtual: simulated time."""
     late: LateRule = LateRule.HOLD
     """What a tick does without a fresh action: hold the last one, or nothing."""
-    latency: Latency = None
+    latency: LatencyModel = None
     delay: Delay = None
     in_flight: int = 1
     """How many requests may be open at once."""
@@ -197,7 +171,7 @@ class Cliff(_Asking):
     """The seed of the first episode; the others count up from it."""
     delays: Delays = ()
     late: OneLateRule = None
-    latency: Latency = None
+    latency: LatencyModel = None
     in_flight: int = 1
     """How many requests may be open at once."""
     task_module: TaskModule = None
@@ -297,6 +271,29 @@ class Models(_Output):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Latency(_Questions, _Shown):
+    """How fast a controller answers: time to first token, end to end; for an API the connection too."""
+
+    words: Positional[TaskAndController]
+    n: int = QUESTIONS
+    """How many questions to ask."""
+    seed: int = 0
+    """The seed of the flight whose states are asked about."""
+    task_module: TaskModule = None
+
+    def run(self) -> int:
+        """Measure and print."""
+        if not 1 <= len(self.words) <= 2:
+            raise OntickError("ontick latency takes a CONTROLLER, or a TASK and a CONTROLLER; give one or both")
+        task, controller = ("cartpole", *self.words)[-2:]
+        setup = LatencySetup(task, controller, self.n, self.seed, self.asking(), self.task_module)
+        with progress_bar(f"{task} {controller}") as progress:
+            result = measure_latency(setup, progress)
+        self.show(result, model_tables.latency_table(result), *([result["why"]] if result["why"] else []))
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Demo(_Output):
     """The whole story in about two minutes: both tasks, five controllers, verdicts and latency curves."""
 
@@ -320,7 +317,7 @@ class Demo(_Output):
             say(f"{verdict['task']}, {tables.controller_name(verdict)}: {verdict['why']}")
 
 
-VERBS = frozenset({"demo", "eval", "verdict", "cliff", "compare", "prompt", "models"})
+VERBS = frozenset({"demo", "eval", "verdict", "cliff", "compare", "latency", "prompt", "models"})
 
 Command = (
     Annotated[Demo, subcommand("demo")]
@@ -330,9 +327,10 @@ Command = (
     | Annotated[Compare, subcommand("compare")]
     | Annotated[Prompt, subcommand("prompt")]
     | Annotated[Models, subcommand("models")]
+    | Annotated[Latency, subcommand("latency")]
 )
 
-Verb: TypeAlias = Demo | Eval | Verdict | Cliff | Compare | Prompt | Models
+Verb: TypeAlias = Demo | Eval | Verdict | Cliff | Compare | Latency | Prompt | Models
 
 DESCRIPTION = "Can this language model control this environment in real time? If not: the policy or the latency?"
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import threading
 from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from ontick.errors import OntickError
 from ontick.late import LateRule
 from ontick.latency import Constant
 from ontick.loop import VirtualTime, fly
-from ontick.models.base import LanguageModel, Message
+from ontick.models.base import LanguageModel, Message, Reading
 from ontick.records import Flight
 from ontick.tasks import find_task
 from ontick.tasks.base import Environment, Task
@@ -132,14 +133,50 @@ class ControllerContract(ABC):
         return [controller.decide(Observation(state, tick)) for tick, state in enumerate(states)]
 
 
-class LanguageModelContract(ABC):
-    """What the language-model controller relies on in a model."""
+class WritingModelContract(ABC):
+    """What the language-model controller relies on in a model that answers in text, an API for one."""
 
     QUESTIONS = ("1 2 3", "40 -2 0", "1 2 3", "-7")
 
     @abstractmethod
     def make_model(self) -> LanguageModel:
         """Return the model under test; it may be made once and shared."""
+
+    def test_it_says_how_it_can_be_read_and_refuses_the_rest(self) -> None:
+        model = self.make_model()
+        assert Reading.GENERATE in model.info.readings
+        if Reading.SCORE not in model.info.readings:
+            with pytest.raises(OntickError, match="--reading"):
+                model.choose(_conversation("5 5"), ("0", "1"))
+
+    def test_what_it_writes_is_timed_and_short(self) -> None:
+        model = self.make_model()
+        model.warm_up(_conversation("5 5"))
+        said = model.complete(_conversation("5 5"), 3)
+        assert said.text
+        assert said.ttft_ms is not None
+        assert 0 < said.ttft_ms <= said.elapsed_ms
+        assert said.completion_tokens is None or 1 <= said.completion_tokens <= 3
+        assert said.prompt_tokens is None or said.prompt_tokens > 1
+
+    def test_what_it_writes_does_not_depend_on_what_was_asked_before(self) -> None:
+        model = self.make_model()
+        model.warm_up(_conversation("5 5"))
+        asked = [model.complete(_conversation(question), 3).text for question in self.QUESTIONS]
+        again = [model.complete(_conversation(question), 3).text for question in reversed(self.QUESTIONS)]
+        assert again[::-1] == asked
+
+    def test_several_threads_may_ask_at_once(self) -> None:
+        model = self.make_model()
+        model.warm_up(_conversation("5 5"))
+        alone = [model.complete(_conversation(question), 3).text for question in self.QUESTIONS]
+        with ThreadPoolExecutor(len(alone)) as threads:
+            asked = [threads.submit(model.complete, _conversation(question), 3) for question in self.QUESTIONS]
+        assert [answer.result().text for answer in asked] == alone
+
+
+class LanguageModelContract(WritingModelContract):
+    """What the language-model controller relies on in a model that tells scores too."""
 
     def test_log_probabilities_are_normalised_and_the_index_is_their_top(self) -> None:
         choice = self.make_model().choose(_conversation("5 5"), ("0", "1", "2"))

@@ -205,6 +205,7 @@ def _worker_processes(count: int) -> Generator[ProcessPoolExecutor]:
     try:
         yield workers
     finally:
-        workers.shutdown(wait=False, cancel_futures=True)
         for worker in set(multiprocessing.active_children()) - others:
             worker.terminate()
+        # Its thread is waited for: left alone it can close a pipe that the interpreter's exit still writes to.
+        workers.shutdown(cancel_futures=True)

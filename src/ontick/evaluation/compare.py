@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ontick.controllers.llm import LanguageModelController
 from ontick.errors import OntickError
-from ontick.evaluation.episodes import ClockName, Progress, Setup, evaluate, prepare, silent, whole
+from ontick.evaluation.episodes import ClockName, Evaluation, Progress, Setup, evaluate, prepare, silent, whole
 from ontick.evaluation.needs import task_needs_ms
 from ontick.evaluation.statistics import percentiles
 from ontick.evaluation.verdict import judge
@@ -63,14 +63,19 @@ def compare(
 
 def _row(setup: Setup, budgets: dict[LateRule, float | None], run: Path, progress: Progress) -> Json:
     prepared = prepare(setup)
-    frozen = whole(evaluate(prepared.with_time_frozen(), run / "frozen", progress))
-    flown = {
-        rule: whole(evaluate(replace(prepared, setup=replace(setup, late=rule)), run / rule, progress))
-        for rule in budgets
-    }
+    frozen: dict[LateRule, Json] = {}
+    flown: dict[LateRule, Evaluation] = {}
+    for rule in budgets:
+        ruled = replace(prepared, setup=replace(setup, late=rule))
+        known = next(iter(frozen.values()), None)
+        if known is not None and known["late_ticks"] == 0:
+            frozen[rule] = known  # an action at every tick leaves a late rule nothing to do
+        else:
+            frozen[rule] = whole(evaluate(ruled.with_time_frozen(), run / f"frozen-{rule}", progress)).summary
+        flown[rule] = whole(evaluate(ruled, run / rule, progress))
     verdicts = {
-        rule: judge(frozen.summary, evaluation.summary, prepared.task.tick_ms if allowed is None else allowed)
-        for (rule, allowed), evaluation in zip(budgets.items(), flown.values(), strict=True)
+        rule: judge(frozen[rule], flown[rule].summary, prepared.task.tick_ms if allowed is None else allowed)
+        for rule, allowed in budgets.items()
     }
     answers = [answer for evaluation in flown.values() for flight in evaluation.flights for answer in flight.answers()]
     latencies_ms = [answer.latency_ms for answer in answers]
@@ -88,7 +93,7 @@ def _row(setup: Setup, budgets: dict[LateRule, float | None], run: Path, progres
         "decision_ms": percentiles(latencies_ms, 50, 95, 99),
         # A scored answer is there with its first token.
         "ttft_ms": percentiles(first_tokens_ms or (latencies_ms if info else []), 50, 95, 99),
-        "frozen": frozen.summary,
+        "frozen": frozen,
         "real_time": {rule: evaluation.summary for rule, evaluation in flown.items()},
         "verdict": verdicts,
     }

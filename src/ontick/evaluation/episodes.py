@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
@@ -71,6 +72,11 @@ class Setup:
             raise OntickError(f"--seed {self.seed} is no seed; give 0 or more")
         if not 1 <= self.in_flight <= MOST_IN_FLIGHT:
             raise OntickError(f"--in-flight {self.in_flight} cannot be; give 1 to {MOST_IN_FLIGHT}")
+        price = self.asking.model.price
+        if price is not None and not all(0 <= dollars < math.inf for dollars in price):
+            raise OntickError(
+                "--model.price is dollars for a million tokens read and written; write --model.price 0.05 0.08"
+            )
         if self.delay == "measured":
             raise OntickError("--delay adds to what is measured anyway; give a number or lognormal:150,0.25")
         if self.latency is not None and self.clock is ClockName.WALL:
@@ -196,7 +202,7 @@ def evaluate(prepared: Prepared, run: Path, progress: Progress = silent) -> Eval
             flights.append(stopped.flight)
     except KeyboardInterrupt:
         interrupted = True
-    summary = summarise(task, flights)
+    summary = summarise(task, flights, setup.asking.model.price)
     if interrupted:
         summary["interrupted"] = True
     writer.finish(summary)

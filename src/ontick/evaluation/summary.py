@@ -7,17 +7,18 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ontick.evaluation.statistics import bootstrap_ci95, percentiles, wilson_ci95
-from ontick.records import INTERRUPTED, Flight, Json
+from ontick.records import INTERRUPTED, AnswerRecord, Flight, Json
 from ontick.tasks.base import Task
 
 COMMON_MEASURES = ("perfect", "landed", "solved", "timeouts")
 """Counts that every summary has, null where the task does not know them."""
 
 
-def summarise(task: Task, flights: Sequence[Flight]) -> Json:
+def summarise(task: Task, flights: Sequence[Flight], price: tuple[float, float] | None = None) -> Json:
     """Return the statistics of finished episodes; interrupted ones are left out.
 
     The success rate's interval is Wilson's, the mean reward's a bootstrap; both are null without episodes.
+    ``price`` is in dollars for a million prompt tokens, and for a million answered ones.
     """
     flights = [flight for flight in flights if flight.episode.outcome != INTERRUPTED]
     episodes = [flight.episode for flight in flights]
@@ -44,9 +45,29 @@ def summarise(task: Task, flights: Sequence[Flight]) -> Json:
         "late_ticks": sum(episode.late_ticks for episode in episodes),
         "stale_answers": sum(episode.stale_answers for episode in episodes),
         "invalid_answers": sum(episode.invalid_answers for episode in episodes),
+        "failures": dict(Counter(answer.failure or "illegal" for answer in answers if not answer.valid)),
         "decision_ms": percentiles([answer.latency_ms for answer in answers], 50, 95, 99),
+        "ttft_ms": percentiles([answer.ttft_ms for answer in answers if answer.ttft_ms is not None], 50, 95, 99),
+        "usage": _usage(answers, n, price),
         "tick_lateness_ms": percentiles([tick.lateness_ms for tick in ticks], 50, 99),
         "overrun_ticks": sum(episode.overrun_ticks for episode in episodes),
+    }
+
+
+def _usage(answers: Sequence[AnswerRecord], episodes: int, price: tuple[float, float] | None) -> Json:
+    """Return what was asked and what it cost; a lower bound where there are ``uncounted`` requests."""
+    prompt = [answer.prompt_tokens for answer in answers if answer.prompt_tokens is not None]
+    completion = [answer.completion_tokens for answer in answers if answer.completion_tokens is not None]
+    usd = None
+    if price is not None and prompt and completion:
+        usd = (sum(prompt) * price[0] + sum(completion) * price[1]) / 1e6
+    return {
+        "requests": len(answers),
+        "uncounted": len(answers) - min(len(prompt), len(completion)),
+        "prompt_tokens": sum(prompt) if prompt else None,
+        "completion_tokens": sum(completion) if completion else None,
+        "usd": usd,
+        "usd_per_episode": usd / episodes if usd is not None and episodes else None,
     }
 
 

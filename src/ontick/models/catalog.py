@@ -1,4 +1,4 @@
-"""Which weights does a word mean? ``smollm2`` (embedded), ``gguf:PATH`` and ``hf:PATH_OR_HUB_ID``."""
+"""Which model does a word mean? ``smollm2`` (embedded), ``gguf:PATH``, ``hf:PATH_OR_HUB_ID`` or one behind an API."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ontick.errors import OntickError, missing_package
+from ontick.models.api_address import FORMS, find_address
 from ontick.models.base import LanguageModel, ModelOptions
 
 EMBEDDED = "smollm2"
@@ -82,8 +83,21 @@ def _load_hf(word: str, options: ModelOptions) -> LanguageModel:
     return HuggingFace(what, None, options)
 
 
-_LOADERS: dict[str, Callable[[str, ModelOptions], LanguageModel]] = {"gguf": _load_gguf, "hf": _load_hf}
+def _load_api(word: str, options: ModelOptions) -> LanguageModel:
+    address = find_address(word.removeprefix("api:"))
+    if importlib.util.find_spec("openai") is None:
+        raise missing_package("the client for APIs", "'ontick[api]'")
+    from ontick.models.openai_api import OpenAiApi
 
-_FORMS = {"gguf": "gguf:PATH", "hf": "hf:PATH_OR_HUB_ID"}
+    return OpenAiApi(address, options)
+
+
+_LOADERS: dict[str, Callable[[str, ModelOptions], LanguageModel]] = {
+    "gguf": _load_gguf,
+    "hf": _load_hf,
+    "api": _load_api,
+}
+
+_FORMS = {"gguf": "gguf:PATH", "hf": "hf:PATH_OR_HUB_ID", "api": FORMS}
 
 MODEL_WORDS = (EMBEDDED, *_FORMS.values())

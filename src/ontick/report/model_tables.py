@@ -1,4 +1,4 @@
-"""Tables about language models: what is installed, what is sent, and how several of them compare."""
+"""Tables about language models: what is installed, what is sent, how fast they answer, how several compare."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ontick.records import Json
-from ontick.report.tables import count, verdict_words
+from ontick.report.tables import count, decimals, milliseconds, pair, verdict_words
 
 
 def models_table(found: Json) -> Table:
@@ -74,7 +74,9 @@ def comparison_table(comparison: Json) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for row in comparison["controllers"]:
-        new, frozen, verdicts = row["new_tokens"]["p50"], row["frozen"], row["verdict"]
+        new, verdicts = row["new_tokens"]["p50"], row["verdict"]
+        success = row["frozen"][rules[0]]["success"]
+        frozen = dict.fromkeys(count(row["frozen"][rule], success) for rule in rules)
         same = len(set(verdicts.values())) == 1
         table.add_row(
             escape(row["controller"]),
@@ -83,13 +85,52 @@ def comparison_table(comparison: Json) -> Table:
             "-" if new is None else f"{new:g}",
             _short(row["decision_ms"], "p50", "p95", "p99"),
             _short(row["ttft_ms"], "p50"),
-            count(frozen, frozen["success"]),
-            *(count(row["real_time"][rule], frozen["success"]) for rule in rules),
+            ", ".join(frozen),
+            *(count(row["real_time"][rule], success) for rule in rules),
             verdict_words(verdicts[rules[0]])
             if same
             else "\n".join(f"{rule}: {verdict_words(verdicts[rule])}" for rule in rules),
         )
     return table
+
+
+def latency_table(measured: Json) -> Table:
+    """Return what ``latency`` found: one row a fact."""
+    table = Table(
+        box=SIMPLE_HEAD,
+        title=escape(f"{measured['controller']}, {measured['n']} questions on {measured['task']}"),
+        title_justify="left",
+    )
+    table.add_column("measure")
+    table.add_column("value", justify="right")
+    parameters, model = measured["parameters"], measured["model"]
+    facts: list[tuple[str, str | None]] = [
+        ("model", model and " ".join(part for part in (model, measured["quantisation"]) if part)),
+        ("parameters", millions(parameters)),
+        ("end to end p50, p95, p99, max", milliseconds(measured["e2e_ms"], "p50", "p95", "p99", "max")),
+        ("first token p50, p95, p99, max", milliseconds(measured["ttft_ms"], "p50", "p95", "p99", "max")),
+        ("tokens there already, new", pair(measured["prefix_tokens"], measured["new_tokens"])),
+        ("tokens read, written (median)", pair(measured["prompt_tokens"], measured["completion_tokens"])),
+        ("tokens written per second", measured["tokens_per_second"] and f"{measured['tokens_per_second']:.0f}"),
+        *((f"no answer: {kind}", f"{times} of {measured['n']}") for kind, times in measured["failures"].items()),
+    ]
+    line = measured["connection"]
+    if line is not None:
+        facts += [
+            (f"line to {line['host']}: connect", _one(line["connect_ms"])),
+            ("line: TLS handshake", _one(line["tls_ms"])),
+            ("line: round trip p50, p95, p99, max", milliseconds(line["round_trip_ms"], "p50", "p95", "p99", "max")),
+            ("line: jitter", _one(line["jitter_ms"])),
+            *((f"line: {kind}", str(times)) for kind, times in line["failures"].items()),
+        ]
+    for name, value in facts:
+        if value and value != "-":
+            table.add_row(escape(name), escape(value))
+    return table
+
+
+def _one(value_ms: float | None) -> str:
+    return "-" if value_ms is None else f"{value_ms:.{decimals(value_ms)}f} ms"
 
 
 def _short(times_ms: Json, *names: str) -> str:

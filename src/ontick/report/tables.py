@@ -37,6 +37,8 @@ def evaluation_table(evaluation: Json) -> Table:
     table.add_row("ticks with a fresh action", f"{summary['fresh_ticks']} of {total}")
     table.add_row("stale, invalid answers", f"{summary['stale_answers']}, {summary['invalid_answers']}")
     table.add_row("decision p50, p95, p99", milliseconds(summary["decision_ms"], "p50", "p95", "p99"))
+    for name, value in _asked(summary):
+        table.add_row(escape(name), escape(value))
     table.add_row("tick lateness p50, p99", milliseconds(summary["tick_lateness_ms"], "p50", "p99"))
     if summary["overrun_ticks"]:
         table.add_row("ticks overrun (the machine stalled)", str(summary["overrun_ticks"]))
@@ -97,6 +99,29 @@ def verdict_words(verdict: str) -> str:
     return f"[{style}]{verdict}[/{style}]"
 
 
+def _asked(summary: Json) -> list[tuple[str, str]]:
+    """Return what there is to say of a model that writes: its failures, first tokens, tokens and cost."""
+    rows = [(f"no answer: {kind}", str(times)) for kind, times in summary["failures"].items()]
+    if summary["ttft_ms"]["p50"] is not None:
+        rows.append(("first token p50, p95, p99", milliseconds(summary["ttft_ms"], "p50", "p95", "p99")))
+    usage = summary["usage"]
+    if usage["prompt_tokens"] is not None or usage["completion_tokens"] is not None:
+        least = "at least " if usage["uncounted"] else ""
+        rows.append(("requests, tokens not counted", f"{usage['requests']}, {usage['uncounted']}"))
+        rows.append(("tokens read, written", least + pair(usage["prompt_tokens"], usage["completion_tokens"])))
+        if usage["usd"] is not None:
+            rows.append(("cost in all", f"{least}${usage['usd']:.3g}"))
+            rows.append(("cost of an episode", f"{least}${usage['usd_per_episode']:.3g}"))
+    return rows
+
+
+def pair(first: float | None, second: float | None) -> str:
+    """Write two counts; a dash when neither is known."""
+    return (
+        "-" if first is None and second is None else ", ".join("?" if n is None else f"{n:g}" for n in (first, second))
+    )
+
+
 def controller_name(verdict: Json) -> str:
     """Name a controller together with the delay put on it."""
     return verdict["controller"] + (f" + {verdict['delay']}" if verdict.get("delay") else "")
@@ -111,8 +136,9 @@ def milliseconds(times: Json, *names: str) -> str:
     """Write percentiles as "1.2, 3.4 ms"; a dash when there are none."""
     if times[names[0]] is None:
         return "-"
-    return ", ".join(f"{times[name]:.{_decimals(times[name])}f}" for name in names) + " ms"
+    return ", ".join(f"{times[name]:.{decimals(times[name])}f}" for name in names) + " ms"
 
 
-def _decimals(value_ms: float) -> int:
+def decimals(value_ms: float) -> int:
+    """Return how many decimals of a time are worth showing."""
     return 0 if value_ms >= 100 else 1 if value_ms >= 0.1 else 2
