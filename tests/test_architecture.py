@@ -32,6 +32,11 @@ ORDER = (
     "models.llama_memory",
     "models.llama_cpp",
     "models.quantise",
+    "models.hub",
+    "models.hf_load",
+    "models.hf_read",
+    "models.hf_static",
+    "models.hf",
     "models.api_address",
     "models.http_line",
     "models.openai_api",
@@ -123,7 +128,7 @@ def test_every_module_says_which_question_it_answers_and_stays_short(file: Path)
 
 
 def test_asking_for_help_loads_nothing_heavy() -> None:
-    heavy = ("torch", "llama_cpp", "gymnasium", "matplotlib", "openai")
+    heavy = ("torch", "transformers", "llama_cpp", "gymnasium", "matplotlib", "openai")
     script = f"import sys, ontick.cli; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -75,6 +75,8 @@ BAD_INPUT: dict[str, tuple[list[str], str]] = {
     "missing trace": (["eval", "cartpole", "teacher", "--delay", "trace:nowhere"], "give a run's folder"),
     "missing GGUF": (["eval", "cartpole", "gguf:nowhere.gguf"], "give a GGUF file"),
     "not a GGUF": (["eval", "cartpole", f"gguf:{__file__}"], "is not a GGUF file"),
+    "missing weights": (["eval", "cartpole", "hf:./nowhere"], "give a model's folder or a hub id"),
+    "no weights named": (["eval", "cartpole", "hf:"], "write hf:PATH_OR_HUB_ID"),
     "unknown API": (["eval", "cartpole", "api:grok/x"], "did you mean 'groq'"),
     "an API without a model": (["eval", "cartpole", "api:groq"], "api:groq/llama-3.1-8b-instant"),
     "a key in a URL": (["verdict", "cartpole", "api:https://host/v1?key=1#m"], "ONTICK_API_KEY"),

@@ -257,6 +257,28 @@ class LanguageModelContract(WritingModelContract):
         with pytest.raises(OntickError, match="tokens"):
             self.make_model().choose(_conversation("1 2 3 4 5 6 7 8 " * 20_000), ("0", "1"))
 
+    def test_what_is_written_is_the_same_every_time(self) -> None:
+        model = self.make_model()
+        first = [model.complete(_conversation(question), 3) for question in self.QUESTIONS]
+        again = [model.complete(_conversation(question), 3) for question in reversed(self.QUESTIONS)]
+        assert [said.text for said in first] == [said.text for said in reversed(again)]
+        assert all((said.completion_tokens or 0) <= 3 for said in first)
+
+    def test_no_choice_is_preferred_to_what_the_model_writes(self) -> None:
+        model, compared = self.make_model(), 0
+        for question in self.QUESTIONS:
+            written = model.complete(_conversation(question), 1).text
+            if len(written) < 2:  # tokenizers may have a letter twice, as itself and as a byte
+                continue
+            try:
+                choice = model.choose(_conversation(question), (*"0123456789", written))
+            except OntickError:  # what is written is no token of its own: nothing, or half a letter
+                continue
+            compared += 1
+            assert choice.index == 10
+        if not compared:
+            pytest.skip("this model writes nothing that could be offered as a choice")
+
 
 def _conversation(question: str) -> list[Message]:
     return [

