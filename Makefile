@@ -16,7 +16,7 @@ KEEP_STORES := $(shell echo | $(CC) -Werror $(KEEP_STORES) -x c -c - -o /dev/nul
 export CFLAGS += $(KEEP_STORES)
 export CXXFLAGS += $(KEEP_STORES)
 
-FITS := $(BIN)/python -c 'import sys; from ontick.models import catalog, kernels; \
+FITS := $(BIN)/python -c 'import sys; from ontick.models import catalog; from ontick.models.llama import kernels; \
 	sys.exit(not (kernels.are_all_there() and kernels.are_sound(catalog.embedded_path())))'
 
 .DELETE_ON_ERROR:

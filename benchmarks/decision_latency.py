@@ -31,11 +31,11 @@ from bars import print_last_line
 from machine import CORES, keep_to_two_cores, neighbours
 from ontick.controllers.base import Observation
 from ontick.controllers.llm import LanguageModelController
-from ontick.models import kernels
 from ontick.models.base import Message, ModelOptions
 from ontick.models.catalog import embedded_path
-from ontick.models.llama_cpp import LlamaCpp
-from ontick.models.quantise import FASTEST, prepare
+from ontick.models.llama import kernels
+from ontick.models.llama.model import LlamaCpp
+from ontick.models.llama.quantise import FASTEST, prepare
 from ontick.prompts import Layout, Prompt, PromptStyle
 from ontick.records import State
 from ontick.tasks import find_task

@@ -18,7 +18,7 @@ import torch
 import transformers
 from tokenizers import AddedToken, Regex
 
-from ontick.models.hf_load import quiet
+from ontick.models.hf.load import quiet
 from ontick.prompts import ExamplesIn, Layout, Prompt, PromptStyle
 from ontick.tasks import find_task
 

@@ -20,8 +20,8 @@ from ontick.errors import OntickError
 from ontick.evaluation.episodes import Progress, silent
 from ontick.evaluation.statistics import percentiles
 from ontick.inflight import asking
+from ontick.models.api.connection import Line, Remote, check_line
 from ontick.models.base import LocalModel, Reading
-from ontick.models.connection import Line, Remote, check_line
 from ontick.records import Json, State
 from ontick.tasks import find_task
 from ontick.tasks.base import Task

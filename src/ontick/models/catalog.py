@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ontick.errors import OntickError, missing_package
-from ontick.models.api_address import FORMS, find_address
+from ontick.models.api.address import FORMS, find_address
 from ontick.models.base import LanguageModel, ModelOptions
 
 EMBEDDED = "smollm2"
@@ -44,7 +44,7 @@ def gguf_path(word: str) -> Path:
         raise OntickError(f"{word} is no GGUF file; give {EMBEDDED} or gguf:PATH")
     if importlib.util.find_spec("llama_cpp") is None:
         raise missing_package("llama.cpp", "llama-cpp-python")
-    from ontick.models.llama_cpp import check_is_gguf
+    from ontick.models.llama.model import check_is_gguf
 
     path = embedded_path() if word == EMBEDDED else Path(word.removeprefix("gguf:")).expanduser()
     check_is_gguf(path)
@@ -63,8 +63,8 @@ def embedded_path() -> Path:
 
 def _load_gguf(word: str, options: ModelOptions) -> LanguageModel:
     path = gguf_path(word)
-    from ontick.models.llama_cpp import LlamaCpp
-    from ontick.models.quantise import AS_IS, FASTEST, prepare
+    from ontick.models.llama.model import LlamaCpp
+    from ontick.models.llama.quantise import AS_IS, FASTEST, prepare
 
     if word == EMBEDDED:
         return LlamaCpp(prepare(path, options.quantisation or FASTEST, options), EMBEDDED_NAME, options)
@@ -75,7 +75,7 @@ def _load_gguf(word: str, options: ModelOptions) -> LanguageModel:
 def _load_hf(word: str, options: ModelOptions) -> LanguageModel:
     if any(importlib.util.find_spec(package) is None for package in ("torch", "transformers", "accelerate")):
         raise missing_package("what runs Hugging Face models", "'ontick[hf]'")
-    from ontick.models.hf import HuggingFace
+    from ontick.models.hf.model import HuggingFace
 
     what = word.removeprefix("hf:")
     if what == EMBEDDED:
@@ -87,7 +87,7 @@ def _load_api(word: str, options: ModelOptions) -> LanguageModel:
     address = find_address(word.removeprefix("api:"))
     if importlib.util.find_spec("openai") is None:
         raise missing_package("the client for APIs", "'ontick[api]'")
-    from ontick.models.openai_api import OpenAiApi
+    from ontick.models.api.model import OpenAiApi
 
     return OpenAiApi(address, options)
 

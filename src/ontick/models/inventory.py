@@ -52,7 +52,7 @@ def _embedded(options: ModelOptions) -> Json:
 
 
 def _described(path: Path) -> Json:
-    from ontick.models.llama_cpp import LlamaCpp
+    from ontick.models.llama.model import LlamaCpp
 
     info = LlamaCpp(path, options=ModelOptions(context_tokens=64)).info
     return {
@@ -64,7 +64,7 @@ def _described(path: Path) -> Json:
 
 
 def _prepare(path: Path, options: ModelOptions) -> Json:
-    from ontick.models.quantise import prepare, select
+    from ontick.models.llama.quantise import prepare, select
 
     selection = select(path, options)
     made = prepare(path, selection.chosen, options)
@@ -72,7 +72,7 @@ def _prepare(path: Path, options: ModelOptions) -> Json:
 
 
 def _prepared(path: Path, options: ModelOptions) -> Json | None:
-    from ontick.models.quantise import recall
+    from ontick.models.llama.quantise import recall
 
     selection = recall(path, options)
     return None if selection is None else selection.as_json()

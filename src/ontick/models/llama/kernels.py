@@ -36,7 +36,7 @@ def are_sound(model: Path) -> bool:
     with suppress(OSError, ValueError, KeyError):
         return bool(json.loads(remembered.read_text())["sound"])
     tried = subprocess.run(
-        [sys.executable, "-m", "ontick.models.kernels", str(model)],
+        [sys.executable, "-m", "ontick.models.llama.kernels", str(model)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         check=False,

@@ -13,7 +13,7 @@ import pytest
 
 from ontick.contracts import LanguageModelContract
 from ontick.models.catalog import load_model
-from ontick.models.llama_cpp import LlamaCpp
+from ontick.models.llama.model import LlamaCpp
 from ontick.prompts import Layout, Prompt, PromptStyle
 from ontick.tasks import find_task
 from tiny_gguf import WINDOW, write_gemma3, write_lfm2

@@ -26,9 +26,9 @@ import llama_cpp
 from ontick.cache import cache_folder, made_whole
 from ontick.errors import OntickError
 from ontick.models.base import Message, ModelOptions
-from ontick.models.kernels import build
-from ontick.models.llama_cpp import LlamaCpp
-from ontick.models.llama_log import Quiet
+from ontick.models.llama.kernels import build
+from ontick.models.llama.log import Quiet
+from ontick.models.llama.model import LlamaCpp
 from ontick.records import Json
 
 AS_IS = "as-is"
@@ -197,7 +197,7 @@ def _try(path: Path, kind: str, options: ModelOptions) -> _Trial | None:
     except OntickError:
         return None
     tried = subprocess.run(
-        [sys.executable, "-m", "ontick.models.quantise", str(made), str(options.processor_threads)],
+        [sys.executable, "-m", "ontick.models.llama.quantise", str(made), str(options.processor_threads)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

@@ -20,11 +20,11 @@ import llama_cpp
 import numpy as np
 
 from ontick.errors import OntickError
-from ontick.models import kernels
 from ontick.models.base import Choice, Completion, Message, ModelInfo, ModelOptions, Reading
 from ontick.models.chat import ChatTemplate, ConversationTokens
-from ontick.models.llama_log import Quiet
-from ontick.models.llama_memory import BATCH_TOKENS, PrefixMemory, UnreadableError, sequences
+from ontick.models.llama import kernels
+from ontick.models.llama.log import Quiet
+from ontick.models.llama.memory import BATCH_TOKENS, PrefixMemory, UnreadableError, sequences
 
 _api: Any = llama_cpp
 """llama-cpp-python's low-level functions are typed as ctypes stubs that no checker can follow."""

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from ontick.errors import OntickError
-from ontick.models import quantise
 from ontick.models.base import Message, ModelOptions
 from ontick.models.catalog import embedded_path, load_model
-from ontick.models.llama_cpp import LlamaCpp
-from ontick.models.quantise import AS_IS, CANDIDATES, KINDS, prepare, recall, select
+from ontick.models.llama import quantise
+from ontick.models.llama.model import LlamaCpp
+from ontick.models.llama.quantise import AS_IS, CANDIDATES, KINDS, prepare, recall, select
 
 ONE_THREAD = ModelOptions(threads=1)
 

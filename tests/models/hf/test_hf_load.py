@@ -20,8 +20,8 @@ from ontick.cache import cache_folder
 from ontick.errors import OntickError
 from ontick.models.base import Message, ModelOptions
 from ontick.models.catalog import load_model
-from ontick.models.hf import HuggingFace
-from ontick.models.hf_load import load, quiet
+from ontick.models.hf.load import load, quiet
+from ontick.models.hf.model import HuggingFace
 
 _peft: Any = peft
 _safetensors: Any = safetensors.torch
@@ -97,7 +97,7 @@ def test_a_gguf_file_is_unpacked_once_and_whole(monkeypatch: pytest.MonkeyPatch)
     def refuse(*_: object) -> None:
         raise AssertionError("unpacked twice")
 
-    monkeypatch.setattr("ontick.models.hf_load._unpack", refuse)
+    monkeypatch.setattr("ontick.models.hf.load._unpack", refuse)
     assert hugging_face("smollm2").choose(ASKED, CHOICES).logprobs == first.logprobs
     assert {file.name: file.stat().st_mtime_ns for file in folder.iterdir()} == made
 

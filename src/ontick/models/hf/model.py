@@ -17,9 +17,9 @@ import torch
 from ontick.errors import OntickError
 from ontick.models.base import Choice, Completion, Message, ModelInfo, ModelOptions, Reading
 from ontick.models.chat import ChatTemplate, ConversationTokens
-from ontick.models.hf_load import Loaded, load, quiet
-from ontick.models.hf_read import GrowingReader, Reader, floats, install_head, keeps_everything
-from ontick.models.hf_static import StaticReader, capture_graph, fuse
+from ontick.models.hf.load import Loaded, load, quiet
+from ontick.models.hf.read import GrowingReader, Reader, floats, install_head, keeps_everything
+from ontick.models.hf.static import StaticReader, capture_graph, fuse
 
 END_OF_TURN = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<turn|>", "<|end|>")
 """What ends an answer in the usual templates, where a model's configuration names only the end of a text."""

@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx2
 
-from ontick.models.api_address import Address
+from ontick.models.api.address import Address
 
 KEPT_OPEN_S = 300.0
 """How long an idle connection is kept; a server may close it earlier."""

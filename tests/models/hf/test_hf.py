@@ -15,10 +15,10 @@ import families
 from ontick.contracts import LanguageModelContract
 from ontick.models.base import Message, ModelOptions
 from ontick.models.catalog import load_model
-from ontick.models.hf import HuggingFace
-from ontick.models.hf_load import dtype_of
-from ontick.models.hf_read import floats
-from ontick.models.llama_cpp import LlamaCpp
+from ontick.models.hf.load import dtype_of
+from ontick.models.hf.model import HuggingFace
+from ontick.models.hf.read import floats
+from ontick.models.llama.model import LlamaCpp
 from ontick.prompts import Layout, Prompt, PromptStyle
 from ontick.tasks import find_task
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 import families
-from ontick.models.hf_load import quiet
-from ontick.models.hf_read import ChosenHead, GrowingReader, Reader, install_head, keeps_everything
-from ontick.models.hf_static import CHOICES, COUNTS, ROOM, StaticReader, Step, capture_graph, fuse
+from ontick.models.hf.load import quiet
+from ontick.models.hf.read import ChosenHead, GrowingReader, Reader, install_head, keeps_everything
+from ontick.models.hf.static import CHOICES, COUNTS, ROOM, StaticReader, Step, capture_graph, fuse
 
 _torch: Any = torch
 _transformers: Any = transformers

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api_server import KEY, MODEL, Proxy, free_port, running_proxy
-from ontick.models.api_address import find_address
+from ontick.models.api.address import find_address
+from ontick.models.api.connection import Line, check_line
 from ontick.models.base import Message
 from ontick.models.catalog import load_model
-from ontick.models.connection import Line, check_line
 
 QUESTION = [Message("user", "1 or 0?")]
 

@@ -18,7 +18,7 @@ import families
 from ontick.errors import OntickError
 from ontick.models.base import Message, ModelOptions
 from ontick.models.catalog import load_model
-from ontick.models.hub import weights_folder
+from ontick.models.hf.hub import weights_folder
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

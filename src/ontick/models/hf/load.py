@@ -24,7 +24,7 @@ import transformers
 from ontick.cache import cache_folder
 from ontick.errors import OntickError, missing_package, unknown_name
 from ontick.models.base import ModelOptions
-from ontick.models.hub import weights_folder
+from ontick.models.hf.hub import weights_folder
 
 _transformers: Any = transformers
 """Its classes choose theirs by the model's configuration, which no checker can follow."""

@@ -14,7 +14,7 @@ from ontick.contracts import LanguageModelContract
 from ontick.errors import OntickError
 from ontick.models.base import Message, ModelOptions
 from ontick.models.catalog import embedded_path, load_model
-from ontick.models.llama_cpp import LlamaCpp
+from ontick.models.llama.model import LlamaCpp
 from ontick.prompts import Prompt
 from ontick.tasks import find_task
 

@@ -11,12 +11,12 @@ import llama_cpp
 import pytest
 
 from ontick.cache import cache_folder
-from ontick.models import kernels
 from ontick.models.catalog import embedded_path
+from ontick.models.llama import kernels
 
 
 def test_this_build_decides_by_kernels_that_work() -> None:
-    tried = subprocess.run([sys.executable, "-m", "ontick.models.kernels", str(embedded_path())], check=False)
+    tried = subprocess.run([sys.executable, "-m", "ontick.models.llama.kernels", str(embedded_path())], check=False)
     assert kernels.are_sound(embedded_path()) is (tried.returncode == 0)
 
 

@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from ontick.models.api_address import Address
+from ontick.models.api.address import Address
 
 ROUND_TRIPS = 20
 

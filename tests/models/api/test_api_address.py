@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ontick.errors import OntickError
-from ontick.models.api_address import PRESETS, find_address
+from ontick.models.api.address import PRESETS, find_address
 
 KEYS = {
     "GROQ_API_KEY": "gsk-groq",

@@ -18,9 +18,9 @@ import httpx2
 import openai
 
 from ontick.errors import OntickError
-from ontick.models.api_address import OWN_KEY, Address, Dialect
+from ontick.models.api.address import OWN_KEY, Address, Dialect
+from ontick.models.api.line import open_line
 from ontick.models.base import Choice, Completion, Message, ModelInfo, ModelOptions, NoAnswer, Reading
-from ontick.models.http_line import open_line
 
 RESET_HEADERS = (
     "retry-after",
