@@ -1,7 +1,8 @@
 """How long does one decision of SmolLM2-135M take? Ontick, llama.cpp's own chat call, and transformers.
 
 The same weights (the shipped GGUF file), the same states, one decision after another in turn, so that whatever else
-the machine does falls on every side alike; a warm-up is left out. The states are those of CartPole flights by the
+the machine does falls on every side alike; a warm-up is left out. Every side is alone in a process, and a pause
+between decisions lets the threads of the one before go to sleep. The states are those of CartPole flights by the
 teacher with a third of the actions drawn by chance. Every side keeps the constant prefix in a cache of its own.
 
 - ``chat``: the question of the first experiment, the state in the user's turn, as ``ontick eval cartpole smollm2``
@@ -14,11 +15,13 @@ teacher with a third of the actions drawn by chance. Every side keeps the consta
 
 from __future__ import annotations
 
-import ctypes
+import multiprocessing
 import os
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from functools import cache
 from typing import Any, TypeAlias
 
 import llama_cpp
@@ -28,11 +31,11 @@ import transformers
 import tyro
 
 from bars import print_last_line
-from machine import CORES, keep_to_two_cores, neighbours
+from machine import CORES, keep_to_two_cores
 from ontick.controllers.base import Observation
-from ontick.controllers.llm import LanguageModelController
+from ontick.controllers.catalog import Asking, make_controller
 from ontick.models.base import Message, ModelOptions
-from ontick.models.catalog import embedded_path
+from ontick.models.catalog import EMBEDDED, embedded_path
 from ontick.models.llama import kernels
 from ontick.models.llama.model import LlamaCpp
 from ontick.models.llama.quantise import FASTEST, prepare
@@ -50,6 +53,9 @@ MUST = {
 }
 CHANCE_SHARE = 1 / 3
 """Of the actions flown, so that the states are those of a policy that errs."""
+
+PAUSE_S = 0.02
+"""A tick: longer than an idle thread of OpenMP spins."""
 
 COMPACT = PromptStyle(layout=Layout.COMPACT, numbers=Numbers.LETTER)
 
@@ -75,13 +81,12 @@ def flown_states(count: int) -> list[State]:
     return states[:count]
 
 
-def ontick_side(style: PromptStyle, threads: int) -> tuple[Side, LlamaCpp]:
+def ontick_side(style: PromptStyle, threads: int) -> Side:
     """Return ``smollm2`` as a controller, asked in ``style``."""
-    options = ModelOptions(threads=threads)
-    model = LlamaCpp(prepare(embedded_path(), FASTEST, options), "smollm2", options)
-    controller = LanguageModelController(model, Prompt(find_task("cartpole"), style))
+    asking = Asking(style, model=ModelOptions(threads=threads))
+    controller = make_controller(EMBEDDED, find_task("cartpole"), asking)
     controller.reset(0)
-    return lambda state: controller.decide(Observation(state, 0)), model
+    return lambda state: controller.decide(Observation(state, 0))
 
 
 def chat_completion_side() -> Side:
@@ -96,16 +101,14 @@ def chat_completion_side() -> Side:
     return ask
 
 
-def transformers_sides() -> dict[str, Side]:
-    """Return ``generate`` on the same weights, by the type that it computes in."""
+def transformers_side(dtype: str) -> Side:
+    """Return ``generate`` on the same weights, computing in ``dtype``."""
+    _transformers.logging.set_verbosity_error()
+    _transformers.logging.disable_progress_bar()
     folder, name = embedded_path().parent, embedded_path().name
     tokenizer: Any = _transformers.AutoTokenizer.from_pretrained(folder, gguf_file=name)
-    prompt = Prompt(find_task("cartpole"))
-    sides: dict[str, Side] = {}
-    for dtype in (torch.bfloat16, torch.float32):
-        model: Any = _transformers.AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=dtype).eval()
-        sides[str(dtype).removeprefix("torch.")] = _generate_side(model, tokenizer, prompt)
-    return sides
+    model: Any = _transformers.AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=dtype).eval()
+    return _generate_side(model, tokenizer, Prompt(find_task("cartpole")))
 
 
 def _generate_side(model: Any, tokenizer: Any, prompt: Prompt) -> Side:
@@ -138,10 +141,11 @@ def _generate_side(model: Any, tokenizer: Any, prompt: Prompt) -> Side:
     return ask
 
 
-def raw_side(model: LlamaCpp, threads: int) -> Side:
+def raw_side(threads: int) -> Side:
     """Return ``llama_decode`` of what is new against the decision before; the prompts are made beforehand."""
     options = ModelOptions(threads=threads)
     path = prepare(embedded_path(), FASTEST, options)
+    tokens = LlamaCpp(path, options=ModelOptions(context_tokens=512)).tokens
     parameters: Any = _llama.llama_model_default_params()
     parameters.use_extra_bufts = kernels.are_sound(path)
     loaded: Any = _llama.llama_model_load_from_file(os.fsencode(path), parameters)
@@ -156,7 +160,7 @@ def raw_side(model: LlamaCpp, threads: int) -> Side:
 
     def ask(state: State) -> object:
         nonlocal before
-        here = model.tokens(prompt.messages(state))
+        here = tokens(prompt.messages(state))
         kept = next((i for i, (a, b) in enumerate(zip(before, here, strict=False)) if a != b), len(here) - 1)
         new = (_llama.llama_token * (len(here) - kept))(*here[kept:])
         batch = _llama.llama_batch_get_one(new, len(new))
@@ -170,14 +174,26 @@ def raw_side(model: LlamaCpp, threads: int) -> Side:
     return ask
 
 
-def in_a_thread_of_its_own(side: Side) -> Side:
-    """Keep libraries that set up the processor's AMX tiles once for a thread away from each other."""
-    thread = ThreadPoolExecutor(1)
+SIDES: dict[str, Callable[[], Side]] = {
+    "compact": lambda: ontick_side(COMPACT, CORES),
+    "compact_one_thread": lambda: ontick_side(COMPACT, 1),
+    "chat": lambda: ontick_side(PromptStyle(), CORES),
+    "chat_one_thread": lambda: ontick_side(PromptStyle(), 1),
+    "raw": lambda: raw_side(CORES),
+    "llama_cpp": chat_completion_side,
+    "transformers_bfloat16": lambda: transformers_side("bfloat16"),
+    "transformers_float32": lambda: transformers_side("float32"),
+}
 
-    def ask(state: State) -> object:
-        return thread.submit(timed_ms, side, state).result()
 
-    return ask
+@cache
+def _side(name: str) -> Side:
+    return SIDES[name]()
+
+
+def decide(name: str, state: State) -> float:
+    """Let a side decide, in its process; return the milliseconds."""
+    return timed_ms(_side(name), state)
 
 
 def timed_ms(side: Side, state: State) -> float:
@@ -188,35 +204,26 @@ def timed_ms(side: Side, state: State) -> float:
     return answer if isinstance(answer, float) else elapsed_ms
 
 
-def main(decisions: int = 300, warm_up: int = 20) -> None:
+def main(decisions: int = 200, warm_up: int = 20) -> None:
     """Let every side decide on the same states, in turn.
 
     Args:
         decisions: how many are counted.
         warm_up: how many are flown before.
     """
-    _llama.llama_log_set(_SILENCE, ctypes.c_void_p(0))
-    _transformers.logging.set_verbosity_error()
-    _transformers.logging.disable_progress_bar()
     cores = keep_to_two_cores()
-    compact, model = ontick_side(COMPACT, CORES)
-    sides: dict[str, Side] = {
-        "compact": compact,
-        "raw": in_a_thread_of_its_own(raw_side(model, CORES)),
-        "chat": ontick_side(PromptStyle(), CORES)[0],
-        "compact_one_thread": ontick_side(COMPACT, 1)[0],
-        "llama_cpp": in_a_thread_of_its_own(chat_completion_side()),
-        **{f"transformers_{dtype}": side for dtype, side in transformers_sides().items()},
-    }
-    times: dict[str, list[float]] = {name: [] for name in sides}
+    times: dict[str, list[float]] = {name: [] for name in SIDES}
     states = flown_states(warm_up + decisions)
-    with neighbours() as seen:
+    spawn = multiprocessing.get_context("spawn")
+    with ExitStack() as stack:
+        processes = {name: stack.enter_context(ProcessPoolExecutor(1, spawn)) for name in SIDES}
         for state in states:
-            for name, side in sides.items():
-                times[name].append(timed_ms(side, state))
+            for name, process in processes.items():
+                times[name].append(process.submit(decide, name, state).result())
+                time.sleep(PAUSE_S)
     p50 = {name: float(np.percentile(counted[warm_up:], 50)) for name, counted in times.items()}
     p99 = {name: float(np.percentile(counted[warm_up:], 99)) for name, counted in times.items()}
-    best_transformers = min(p50[name] for name in sides if name.startswith("transformers"))
+    best_transformers = min(p50[name] for name in SIDES if name.startswith("transformers"))
     print_last_line(
         "decision_latency",
         {
@@ -228,20 +235,12 @@ def main(decisions: int = 300, warm_up: int = 20) -> None:
             "chat_times_faster_than_transformers": best_transformers / p50["chat"],
             "p99_over_p50": p99["compact"] / p50["compact"],
             "over_raw_decode": p50["compact"] / p50["raw"],
-            "quantisation": model.info.quantisation,
             "decisions": decisions,
             "cores": cores,
-            "others_cpu_share": seen.share,
         },
         MUST,
     )
 
-
-def _say_nothing(level: int, text: bytes, user_data: object) -> None:
-    """Drop a log line."""
-
-
-_SILENCE = llama_cpp.llama_log_callback(_say_nothing)
 
 if __name__ == "__main__":
     tyro.cli(main)
