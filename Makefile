@@ -16,6 +16,9 @@ KEEP_STORES := $(shell echo | $(CC) -Werror $(KEEP_STORES) -x c -c - -o /dev/nul
 export CFLAGS += $(KEEP_STORES)
 export CXXFLAGS += $(KEEP_STORES)
 
+# Its own threads instead of OpenMP's, which wait twenty times too long for each other when the clock has a thread too.
+export CMAKE_ARGS += -DGGML_OPENMP=OFF
+
 FITS := $(BIN)/python -c 'import sys; from ontick.models import catalog; from ontick.models.llama import kernels; \
 	sys.exit(not (kernels.are_all_there() and kernels.are_sound(catalog.embedded_path())))'
 

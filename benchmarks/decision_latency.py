@@ -1,9 +1,9 @@
 """How long does one decision of SmolLM2-135M take? Ontick, llama.cpp's own chat call, and transformers.
 
-The same weights (the shipped GGUF file), the same states, one decision after another in turn, so that whatever else
-the machine does falls on every side alike; a warm-up is left out. Every side is alone in a process, and a pause
-between decisions lets the threads of the one before go to sleep. The states are those of CartPole flights by the
-teacher with a third of the actions drawn by chance. Every side keeps the constant prefix in a cache of its own.
+The same weights (the shipped GGUF file) and the same states. Every side is alone in a process, and they take turns, a
+block of decisions each, so that whatever else the machine does falls on all of them alike; the first of a block warm
+the processor's caches and are left out. The states are those of CartPole flights by the teacher with a third of the
+actions drawn by chance. Every side keeps the constant prefix in a cache of its own.
 
 - ``chat``: the question of the first experiment, the state in the user's turn, as ``ontick eval cartpole smollm2``
   asks it. The same text goes to ``Llama.create_chat_completion(max_tokens=1)`` with the settings that it comes with,
@@ -54,8 +54,11 @@ MUST = {
 CHANCE_SHARE = 1 / 3
 """Of the actions flown, so that the states are those of a policy that errs."""
 
-PAUSE_S = 0.02
-"""A tick: longer than an idle thread of OpenMP spins."""
+BLOCK = 25
+BLOCK_WARM_UP = 5
+
+PAUSE_S = 0.1
+"""Between blocks: longer than an idle thread of the side before spins."""
 
 COMPACT = PromptStyle(layout=Layout.COMPACT, numbers=Numbers.LETTER)
 
@@ -191,9 +194,10 @@ def _side(name: str) -> Side:
     return SIDES[name]()
 
 
-def decide(name: str, state: State) -> float:
-    """Let a side decide, in its process; return the milliseconds."""
-    return timed_ms(_side(name), state)
+def decide(name: str, states: Sequence[State]) -> list[float]:
+    """Let a side decide on a block of states, in its process; return the milliseconds, the warm-up left out."""
+    side = _side(name)
+    return [timed_ms(side, state) for state in states][BLOCK_WARM_UP:]
 
 
 def timed_ms(side: Side, state: State) -> float:
@@ -204,25 +208,26 @@ def timed_ms(side: Side, state: State) -> float:
     return answer if isinstance(answer, float) else elapsed_ms
 
 
-def main(decisions: int = 200, warm_up: int = 20) -> None:
+def main(blocks: int = 12) -> None:
     """Let every side decide on the same states, in turn.
 
     Args:
-        decisions: how many are counted.
-        warm_up: how many are flown before.
+        blocks: how many turns are counted, after one that is not.
     """
     cores = keep_to_two_cores()
     times: dict[str, list[float]] = {name: [] for name in SIDES}
-    states = flown_states(warm_up + decisions)
+    states = flown_states((1 + blocks) * BLOCK)
     spawn = multiprocessing.get_context("spawn")
     with ExitStack() as stack:
         processes = {name: stack.enter_context(ProcessPoolExecutor(1, spawn)) for name in SIDES}
-        for state in states:
+        for start in range(0, len(states), BLOCK):
             for name, process in processes.items():
-                times[name].append(process.submit(decide, name, state).result())
+                times[name] += process.submit(decide, name, states[start : start + BLOCK]).result()
                 time.sleep(PAUSE_S)
-    p50 = {name: float(np.percentile(counted[warm_up:], 50)) for name, counted in times.items()}
-    p99 = {name: float(np.percentile(counted[warm_up:], 99)) for name, counted in times.items()}
+    counted = BLOCK - BLOCK_WARM_UP
+    times = {name: measured[counted:] for name, measured in times.items()}
+    p50 = {name: float(np.percentile(measured, 50)) for name, measured in times.items()}
+    p99 = {name: float(np.percentile(measured, 99)) for name, measured in times.items()}
     best_transformers = min(p50[name] for name in SIDES if name.startswith("transformers"))
     print_last_line(
         "decision_latency",
@@ -235,7 +240,7 @@ def main(decisions: int = 200, warm_up: int = 20) -> None:
             "chat_times_faster_than_transformers": best_transformers / p50["chat"],
             "p99_over_p50": p99["compact"] / p50["compact"],
             "over_raw_decode": p50["compact"] / p50["raw"],
-            "decisions": decisions,
+            "decisions": blocks * counted,
             "cores": cores,
         },
         MUST,
