@@ -1,6 +1,6 @@
 """How close does a decision on a GPU come to the time that reading the weights once takes?
 
-The model has Gemma 3 1B's shape. The weights are random, in bfloat16; only their shape matters. The floor is their number of bytes by the bandwidth at
+The model has Gemma 3 1B's shape and random weights in bfloat16. The floor is their number of bytes by the bandwidth at
 which this GPU reads memory, measured in the same run on a plain sum over as many bytes. A decision reads 5 or 18 new
 tokens behind a prompt of 150 and ends with the logits of two actions as numbers in Python. Beside it stands the same
 model as transformers runs it, with a cache that grows and is cut back.
