@@ -40,6 +40,11 @@ answer_records = st.builds(
     st.none() | st.integers(0, 3),
     st.booleans(),
     st.none() | st.text(),
+    st.none() | st.sampled_from(["timeout", "prose"]),
+    st.none() | finite,
+    st.none() | st.integers(0, 999),
+    st.none() | st.integers(0, 999),
+    st.none() | st.integers(0, 999),
 )
 ticks = st.builds(
     Tick,

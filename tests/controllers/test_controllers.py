@@ -97,7 +97,8 @@ def test_chance_is_even() -> None:
     [
         ("techer", "did you mean 'teacher'"),
         ("", "unknown controller"),
-        ("hf:something", "unknown controller"),
+        ("hf:something", "no folder something"),
+        ("hg:something", "unknown controller"),
         ("python:nowhere.py:X", "no such file"),
         (f"python:{OWN}:Nothing", "has no 'Nothing'"),
         (f"python:{OWN}", "has no|no such file|names no attribute|cannot import"),

@@ -90,8 +90,8 @@ def test_the_same_seed_asks_the_same_questions(proxy: Proxy) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ([], "CONTROLLER"),
-        (["cartpole", "teacher", "more"], "give one or both"),
+        ([], "see: ontick latency --help"),
+        (["cartpole", "teacher", "more"], "see: ontick latency --help"),
         (["teacher", "--n", "0"], "give 1 or more"),
         (["teacher", "--seed", "-1"], "give 0 or more"),
         (["nobody"], "unknown controller"),

@@ -34,6 +34,8 @@ def family(name: str) -> HuggingFace:
 
 
 class Family(LanguageModelContract):
+    HAS_SOMETHING_TO_SAY = False
+
     name: ClassVar[str]
 
     def make_model(self) -> HuggingFace:
