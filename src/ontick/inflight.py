@@ -49,18 +49,20 @@ class Answer(NamedTuple):
     def record(self) -> AnswerRecord:
         """Return what the run's record keeps of it."""
         arrived, observation_tick, started, decision = self
-        return AnswerRecord(
-            observation_tick=observation_tick,
-            started_ms=started / NS_PER_MS,
-            latency_ms=(arrived - started) / NS_PER_MS,
-            action=decision.action,
-            valid=decision.valid,
-            text=decision.text,
-            failure=decision.failure,
-            ttft_ms=decision.ttft_ms,
-            prompt_tokens=decision.prompt_tokens,
-            completion_tokens=decision.completion_tokens,
-            new_tokens=decision.new_tokens,
+        action, valid, _, text, failure, ttft_ms, prompt_tokens, completion_tokens, new_tokens = decision
+        latency_ms = (arrived - started) / NS_PER_MS
+        return AnswerRecord(  # by position, since this is on every tick's path
+            observation_tick,
+            started / NS_PER_MS,
+            latency_ms,
+            action,
+            valid,
+            text,
+            failure,
+            ttft_ms,
+            prompt_tokens,
+            completion_tokens,
+            new_tokens,
         )
 
 
@@ -138,7 +140,7 @@ def _legal(decision: object, actions: int) -> Decision:
     """
     if not isinstance(decision, Decision):
         raise TypeError(f"decide returned {decision!r}, which is no ontick.controllers.base.Decision")
-    action, valid, delay, text, failure, *_ = decision
+    action, valid, delay, text, failure, _, _, _, _ = decision
     if type(action) is int and 0 <= action < actions and valid is True and delay == 0 and text is failure is None:
         return decision  # most are as they should be, and this is on every tick's path
     if action is not None:

@@ -130,7 +130,7 @@ def select(path: Path, options: ModelOptions) -> Selection:
     known = recall(path, options)
     if known is not None:
         return known
-    _log.info("timing %s in %d quantisations, once for this machine (some 15 s)", path.name, len(CANDIDATES))
+    _log.info("timing %s in %d quantisations, once for this machine (some 10 s)", path.name, len(CANDIDATES))
     trials = {kind: _try(path, kind, options) for kind in CANDIDATES}
     chosen = AS_IS
     for kind, trial in trials.items():
