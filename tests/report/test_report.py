@@ -12,6 +12,7 @@ from ontick.evaluation.episodes import ClockName, Setup, evaluate, prepare
 from ontick.evaluation.verdict import reach_verdict
 from ontick.records import Json
 from ontick.report import tables
+from ontick.report.model_tables import comparison_table
 from ontick.report.plots import plot_curves
 from ontick.report.terminal import without_box
 
@@ -90,3 +91,23 @@ def test_a_usage_box_becomes_a_line() -> None:
         "│ For full helptext, see ontick eval --help │\n╰────────╯"
     )
     assert without_box(box) == "Error parsing --episodes: 'abc'"
+
+
+def test_the_comparison_of_models_fits_eighty_columns() -> None:
+    counted = {"success": "perfect", "perfect": 12, "n": 50}
+    times = {"p50": 123.4, "p95": 234.5, "p99": 345.6, "max": 400.0}
+    row: Json = {
+        "controller": "hf:meta-llama/Llama-3.2-1B-Instruct",
+        "parameters": 1_235_814_400,
+        "quantisation": "bfloat16",
+        "new_tokens": {"p50": 17.0, "max": 20.0},
+        "decision_ms": times,
+        "ttft_ms": times,
+        "frozen": {"hold": counted, "noop": counted},
+        "real_time": {"hold": counted, "noop": counted},
+        "verdict": {"hold": "latency", "noop": "policy"},
+    }
+    table = comparison_table({"task": "cartpole", "budget_ms": {"hold": 60.0, "noop": 140.0}, "controllers": [row]})
+    shown = text(table)
+    for told in ("1.2B", "bfloat16", "17", "123/234/346", "12/50", "hold: latency", "noop: policy"):
+        assert told in shown

@@ -65,9 +65,9 @@ def prompt_table(anatomy: Json) -> Table:
 def comparison_table(comparison: Json) -> Table:
     """Return one row a controller, narrow enough for 80 columns."""
     rules = list(comparison["budget_ms"])
-    table = Table(box=None, padding=(0, 2, 0, 0), title_justify="left")
+    table = Table(box=None, padding=(0, 1, 0, 0), title_justify="left")
     table.title = escape(f"{comparison['task']}, the same seeds; times in ms")
-    table.add_column("controller", min_width=12, overflow="fold")
+    table.add_column("controller", min_width=9, overflow="fold")
     for heading in ("size", "weights"):
         table.add_column(heading, no_wrap=True)
     for heading in ("new", "p50/p95/p99", "ttft", "frozen", *rules):
