@@ -39,6 +39,7 @@ from ontick.models.catalog import EMBEDDED, embedded_path
 from ontick.models.llama import kernels
 from ontick.models.llama.model import LlamaCpp
 from ontick.models.llama.quantise import FASTEST, prepare
+from ontick.models.llama.threads import attach_threads
 from ontick.prompts import Layout, Prompt, PromptStyle
 from ontick.records import State
 from ontick.tasks import find_task
@@ -157,6 +158,7 @@ def raw_side(threads: int) -> Side:
     parameters.n_threads = parameters.n_threads_batch = threads
     parameters.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
     context: Any = _llama.llama_init_from_model(loaded, parameters)
+    attach_threads(context, threads)
     memory: Any = _llama.llama_get_memory(context)
     prompt = Prompt(find_task("cartpole"), COMPACT)
     before: list[int] = []

@@ -30,6 +30,7 @@ ORDER = (
     "models.llama.kernels",
     "models.llama.log",
     "models.llama.memory",
+    "models.llama.threads",
     "models.llama.model",
     "models.llama.quantise",
     "models.llama",

@@ -25,6 +25,7 @@ from ontick.models.chat import ChatTemplate, ConversationTokens
 from ontick.models.llama import kernels
 from ontick.models.llama.log import Quiet
 from ontick.models.llama.memory import BATCH_TOKENS, PrefixMemory, UnreadableError, sequences
+from ontick.models.llama.threads import attach_threads, free_threads
 
 _api: Any = llama_cpp
 """llama-cpp-python's low-level functions are typed as ctypes stubs that no checker can follow."""
@@ -56,8 +57,9 @@ class LlamaCpp:
             if not self._context:
                 _api.llama_model_free(self._model)
                 raise OntickError(f"llama.cpp cannot run {path} ({said.last_error}); give a smaller model")
+            pool = attach_threads(self._context, threads)
         # Not at exit: a thread that Ctrl-C left in the middle of a call may still be reading.
-        weakref.finalize(self, _free, self._context, self._model).atexit = False
+        weakref.finalize(self, _free, self._context, self._model, pool).atexit = False
         self._memory = PrefixMemory(self._model, self._context)
         self._vocabulary = _api.llama_model_get_vocab(self._model)
         self.info = ModelInfo(
@@ -223,6 +225,7 @@ def _context_params(model: Any, context_tokens: int, threads: int) -> Any:
     return params
 
 
-def _free(context: Any, model: Any) -> None:
+def _free(context: Any, model: Any, pool: ctypes.c_void_p | None) -> None:
     _api.llama_free(context)
+    free_threads(pool)
     _api.llama_model_free(model)
