@@ -10,11 +10,14 @@ from ontick.cli import main
 from ontick.controllers.catalog import Asking
 from ontick.errors import OntickError
 from ontick.evaluation.probe import QUESTIONS, ProbeSetup, probe
-from ontick.models.base import Reading
+from ontick.models.base import ModelOptions, Reading
 from ontick.prompts import PromptStyle
 from ontick.records import Json, read_run
 from ontick.report.probe_tables import probe_parts
 from ontick.tasks import find_task
+
+AS_SHIPPED = Asking(model=ModelOptions(quantisation="as-is"))
+"""The fastest quantisation is another one on another machine, and has other answers."""
 
 TASKS = ("cartpole", "lunarlander")
 
@@ -95,7 +98,7 @@ def test_answers_that_name_no_action_have_a_column_of_their_own(controller: str,
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_language_model_is_scored_and_asked_ordinary_questions(task: str, tmp_path: Path) -> None:
-    found = probe(ProbeSetup(task, "smollm2", states=10), tmp_path / "run")
+    found = probe(ProbeSetup(task, "smollm2", states=10, asking=AS_SHIPPED), tmp_path / "run")
     states = found["diagnostics"]["states"]
     assert [state["situation"] for state in states] == [d.situation for d in find_task(task).diagnostics]
     assert all(0 < state["p_right"] < 1 for state in states)
