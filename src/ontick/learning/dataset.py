@@ -1,0 +1,219 @@
+"""What is learnt from? States and what a teacher wants there, with where each came from; a folder with a card.
+
+A dataset's folder holds ``demonstrations.jsonl``, a line for each state, and ``card.json``: counts, seeds, the file's
+hash and how it was made. The card is written last, so a folder with a card is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ontick.cache import made_whole
+from ontick.errors import OntickError
+from ontick.provenance import provenance
+from ontick.records import Json
+from ontick.tasks.base import Task
+
+DEMONSTRATIONS = "demonstrations.jsonl"
+CARD = "card.json"
+
+UNKNOWN = -1
+"""Of a seed, a tick or an action done: there was none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Demonstrations:
+    """Labelled states, as columns of one length n."""
+
+    states: npt.NDArray[np.float32]
+    """Shape (n, features), in the environment's own units."""
+    actions: npt.NDArray[np.int64]
+    """What the teacher wants there, shape (n,)."""
+    acted: npt.NDArray[np.int64]
+    """What was done there by whoever flew; `UNKNOWN` for a state that was only sampled."""
+    seeds: npt.NDArray[np.int64]
+    """Of the episode; `UNKNOWN` for a state that was only sampled."""
+    ticks: npt.NDArray[np.int64]
+    """Of the episode; `UNKNOWN` for a state that was only sampled."""
+    sources: npt.NDArray[np.str_]
+    """How the state was come by, in a word: ``teacher``, ``noisy``, ``box``, ``dagger-1``, …"""
+
+    def __len__(self) -> int:
+        return len(self.actions)
+
+    def where(self, chosen: npt.NDArray[Any]) -> Demonstrations:
+        """Return some of them, in order: ``chosen`` is a mask, shape (n,), or indices."""
+        return Demonstrations(*(getattr(self, column.name)[chosen] for column in fields(self)))
+
+    @property
+    def flown_seeds(self) -> set[int]:
+        """The seeds of the episodes that they come from."""
+        return {seed for seed in np.unique(self.seeds).tolist() if seed != UNKNOWN}
+
+
+def joined(parts: Sequence[Demonstrations]) -> Demonstrations:
+    """Return several one after another; at least one must be given."""
+    return Demonstrations(
+        *(np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(Demonstrations))
+    )
+
+
+def demonstrations(
+    states: npt.ArrayLike,
+    actions: npt.ArrayLike,
+    source: str,
+    *,
+    acted: npt.ArrayLike = UNKNOWN,
+    seeds: npt.ArrayLike = UNKNOWN,
+    ticks: npt.ArrayLike = UNKNOWN,
+) -> Demonstrations:
+    """Return labelled states of one source; single values count for all of them."""
+    n = len(np.asarray(actions))
+
+    def column(values: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        return np.ascontiguousarray(np.broadcast_to(np.asarray(values, dtype=np.int64), (n,)))
+
+    return Demonstrations(
+        np.asarray(states, dtype=np.float32).reshape(n, -1),
+        column(actions),
+        column(acted),
+        column(seeds),
+        column(ticks),
+        np.full(n, source),
+    )
+
+
+class Dataset(NamedTuple):
+    """Demonstrations and the card of their folder."""
+
+    demonstrations: Demonstrations
+    card: Json
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the demonstrations' file: which data a pilot learnt from."""
+        return self.card["hash"]
+
+
+def write_dataset(folder: Path, task: Task, demos: Demonstrations, made: Mapping[str, Any]) -> Dataset:
+    """Write a new dataset's folder; ``made`` is how it was made, for the card.
+
+    Raises:
+        OntickError: the folder exists and holds something, cannot be written, or there is nothing to write.
+    """
+    if not len(demos):
+        raise OntickError("there is not one demonstration to write; collect more")
+    data = "".join(f"{line}\n" for line in _lines(demos)).encode()
+    card = describe(task, demos) | {"hash": hashlib.sha256(data).hexdigest(), "made": {**made, **provenance()}}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise OntickError(f"{folder} holds something already; choose another place")
+        with made_whole(folder / DEMONSTRATIONS) as partial:
+            partial.write_bytes(data)
+        with made_whole(folder / CARD) as partial:
+            partial.write_text(json.dumps(card, indent=2) + "\n")
+    except OSError as error:
+        raise OntickError(f"cannot write {folder} ({error.strerror}); choose another place") from error
+    return Dataset(demos, card)
+
+
+def describe(task: Task, demos: Demonstrations) -> Json:
+    """Return what a card says of demonstrations: how many, of which action and source, from which seeds."""
+    counted: Counter[int] = Counter(demos.actions.tolist())
+    sources: Counter[str] = Counter(demos.sources.tolist())
+    return {
+        "task": task.name,
+        "env_id": task.env_id,
+        "features": [feature.name for feature in task.features],
+        "actions": list(task.actions),
+        "n": len(demos),
+        "per_action": {name: counted[action] for action, name in enumerate(task.actions)},
+        "per_source": dict(sources),
+        "seeds": seed_ranges(demos.flown_seeds),
+    }
+
+
+def seed_ranges(seeds: Iterable[int]) -> list[list[int]]:
+    """Return sorted seeds as ranges [first, last], both included."""
+    ranges: list[list[int]] = []
+    for seed in sorted(seeds):
+        if ranges and seed == ranges[-1][1] + 1:
+            ranges[-1][1] = seed
+        else:
+            ranges.append([seed, seed])
+    return ranges
+
+
+def read_dataset(folder: Path, task: Task) -> Dataset:
+    """Read a dataset's folder.
+
+    Raises:
+        OntickError: it is no dataset, of another task, damaged or changed since it was written.
+    """
+    try:
+        card: Json = dict(json.loads((folder / CARD).read_text()))
+        data = (folder / DEMONSTRATIONS).read_bytes()
+    except (OSError, ValueError) as error:
+        raise OntickError(f"{folder} is no dataset ({_said(error)}); make one with: ontick collect") from error
+    if card.get("task") != task.name or card.get("actions") != list(task.actions):
+        raise OntickError(f"{folder} is a dataset of task {card.get('task')!r}, not of {task.name!r}; give another")
+    demos = _parse(folder / DEMONSTRATIONS, data, task)
+    if hashlib.sha256(data).hexdigest() != card.get("hash"):
+        raise OntickError(f"{folder / DEMONSTRATIONS} has changed since its card was written; collect it again")
+    return Dataset(demos, card)
+
+
+def _lines(demos: Demonstrations) -> Iterable[str]:
+    columns = zip(demos.states, *(getattr(demos, c.name).tolist() for c in fields(demos)[1:]), strict=True)
+    for state, action, acted, seed, tick, source in columns:
+        numbers = ", ".join(map(_number, state))
+        rest = {"action": action, "acted": acted, "seed": seed, "tick": tick, "source": source}
+        yield f'{{"state": [{numbers}], {json.dumps(rest)[1:]}'
+
+
+def _number(value: np.float32) -> str:
+    """Write the shortest decimal that reads back as this very float32."""
+    if not np.isfinite(value):
+        raise OntickError(f"a state holds {value}; mend the environment")
+    return str(value)
+
+
+def _parse(path: Path, data: bytes, task: Task) -> Demonstrations:
+    width, legal = len(task.features), range(len(task.actions))
+    rows: list[tuple[list[float], int, int, int, int, str]] = []
+    for number, line in enumerate(data.splitlines(), start=1):
+        try:
+            row = json.loads(line)
+            state, action = row["state"], row["action"]
+            if len(state) != width or action not in legal:
+                raise ValueError("it does not fit the task")
+            rows.append((state, action, *(row.get(key, UNKNOWN) for key in ("acted", "seed", "tick")), row["source"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise OntickError(
+                f"line {number} of {path} is damaged ({_said(error)}); restore it, or collect the data again"
+            ) from error
+    if not rows:
+        raise OntickError(f"{path} is empty; collect the data again")
+    states, actions, acted, seeds, ticks, sources = (list(column) for column in zip(*rows, strict=True))
+    return Demonstrations(
+        np.array(states, dtype=np.float32),
+        np.array(actions, dtype=np.int64),
+        np.array(acted, dtype=np.int64),
+        np.array(seeds, dtype=np.int64),
+        np.array(ticks, dtype=np.int64),
+        np.array(sources),
+    )
+
+
+def _said(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else " ".join(str(error).split())
