@@ -15,14 +15,15 @@ from tyro.conf import EnumChoicesFromValues, FlagCreatePairsOff, subcommand
 from ontick.cli.asking import Latency, Models, Probe, Prompt
 from ontick.cli.flying import Cliff, Compare, Demo, Eval, Verdict
 from ontick.cli.options import INTERRUPTED
+from ontick.cli.training import Train
 from ontick.errors import OntickError, blame
 from ontick.report.terminal import say_error, say_what_takes_long, without_box
 
 BAD_INPUT = 2
 
-Verb: TypeAlias = Demo | Eval | Verdict | Cliff | Compare | Latency | Probe | Prompt | Models
+Verb: TypeAlias = Demo | Eval | Verdict | Cliff | Compare | Latency | Probe | Prompt | Models | Train
 
-VERBS: tuple[type[Verb], ...] = (Demo, Eval, Verdict, Cliff, Compare, Latency, Probe, Prompt, Models)
+VERBS: tuple[type[Verb], ...] = (Demo, Eval, Verdict, Cliff, Compare, Latency, Probe, Prompt, Models, Train)
 
 Command = (
     Annotated[Demo, subcommand("demo")]
@@ -34,6 +35,7 @@ Command = (
     | Annotated[Probe, subcommand("probe")]
     | Annotated[Prompt, subcommand("prompt")]
     | Annotated[Models, subcommand("models")]
+    | Annotated[Train, subcommand("train")]
 )
 
 DESCRIPTION = "Can this language model control this environment in real time? If not: the policy or the latency?"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -80,6 +81,11 @@ def arguments(settings: SftSettings, training: Path) -> Any:
     return _transformers.TrainingArguments(**known, per_device_train_batch_size=optimiser.batch // parts)
 
 
+def is_main_process() -> bool:
+    """Say whether this process is the one that writes and speaks; ``accelerate launch`` starts several."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def tensorboard(logs: Path) -> list[Any]:
     """Return what writes TensorBoard's logs, where it is installed."""
     if not _integrations.is_tensorboard_available():
@@ -95,12 +101,16 @@ def quiet_libraries() -> Generator[None]:
     log = _transformers.utils.logging
     level = log.get_verbosity()
     log.set_verbosity(log.CRITICAL)
+    bars = log.is_progress_bar_enabled()
+    log.disable_progress_bar()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
         log.set_verbosity(level)
+        if bars:
+            log.enable_progress_bar()
 
 
 @contextmanager

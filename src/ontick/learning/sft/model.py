@@ -24,7 +24,7 @@ from ontick.models.base import ModelOptions
 from ontick.models.catalog import EMBEDDED, EMBEDDED_NAME
 from ontick.models.hf.conversation import Conversation
 from ontick.models.hf.load import Loaded, device_of, dtype_of, load, quiet
-from ontick.models.weights import weights_file_or_folder
+from ontick.models.weights import weights_place
 from ontick.pilots.card import Kind, PilotCard
 from ontick.prompts import Prompt
 from ontick.tasks.base import Task
@@ -62,7 +62,7 @@ def load_word(word: str, options: ModelOptions) -> Loaded:
     Raises:
         OntickError: it names none, or they cannot be loaded.
     """
-    place = weights_file_or_folder(word)
+    place = weights_place(word)
     return load(str(place), options, EMBEDDED_NAME if word in (EMBEDDED, f"hf:{EMBEDDED}") else None)
 
 
@@ -76,7 +76,7 @@ def load_pilot(folder: Path, card: PilotCard, options: ModelOptions) -> Loaded:
         return load(str(folder), options, card.name)
     if card.kind is not Kind.LORA or card.base is None:
         raise OntickError(f"{folder} is a pilot of kind {card.kind}, not a language model; give another")
-    place = weights_file_or_folder(card.base)
+    place = weights_place(card.base)
     return load(str(place), replace(options, adapter=str(folder)), card.name)
 
 
@@ -142,7 +142,7 @@ def _with_unsloth(task: Task, settings: SftSettings, parent: Parent | None, comp
         raise OntickError("--unsloth begins new adapters only; leave it out, or use: lora without --from")
     if not torch.cuda.is_available() or importlib.util.find_spec("unsloth") is None:
         raise OntickError("--unsloth needs a CUDA GPU and the package unsloth; leave it out, or: pip install unsloth")
-    place = weights_file_or_folder(settings.base)
+    place = weights_place(settings.base)
     if place.is_file():
         raise OntickError("--unsloth reads Hugging Face folders only; give --base hf:PATH_OR_HUB_ID")
     unsloth: Any = importlib.import_module("unsloth")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ontick.learning.dataset import Demonstrations
+from ontick.learning.balance import Balance, balance_weights
+from ontick.learning.dataset import Dataset, Demonstrations, joined
 from ontick.learning.sft.folder import TrainingFolder
 from ontick.learning.sft.model import Parent, Student
 from ontick.learning.sft.settings import SftSettings
@@ -29,6 +31,18 @@ class Lesson:
     """How often each is drawn, relative to the others, shape (n,); None: all alike."""
     balance: str = "none"
     """Where the weights come from, in a word."""
+
+
+def lesson_of(datasets: Sequence[Dataset], n_actions: int, balance: Balance) -> Lesson:
+    """Return what is learnt from several datasets together."""
+    demos = joined([dataset.demonstrations for dataset in datasets])
+    weights = None if balance is Balance.NONE else balance_weights(demos.actions, n_actions, balance)
+    return Lesson(demos, data_of(datasets), weights, balance.value)
+
+
+def data_of(datasets: Sequence[Dataset]) -> tuple[Json, ...]:
+    """Return what a pilot's card says of its data."""
+    return tuple({key: dataset.card[key] for key in ("hash", "n", "per_source")} for dataset in datasets)
 
 
 class Plan(NamedTuple):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 from ontick.errors import OntickError
+from ontick.learning.balance import Balance
+from ontick.learning.seeds import SELECTION_SEED
 from ontick.models.catalog import EMBEDDED
-from ontick.prompts import PromptStyle
+from ontick.prompts import ExamplesIn, Layout, PromptStyle
 from ontick.records import Json
-
-SELECTION_SEED = 3_000_000
-"""The first seed of the episodes that choose among checkpoints, far from those that pilots are judged by."""
+from ontick.wording import Numbers
 
 
 class Method(StrEnum):
@@ -98,6 +99,8 @@ class SftSettings:
     dtype: str | None = None
     """What is computed in: float32, bfloat16 or float16; by default bfloat16 where it is faster."""
     device: str | None = None
+    threads: int | None = None
+    """Of the processor, for each process; by default as many as there are cores."""
     unsloth: bool = False
 
     @property
@@ -144,8 +147,60 @@ class SftSettings:
             raise OntickError("--lora.targets names no layer; give all-linear")
 
     def as_json(self) -> Json:
-        """Return what a pilot's card says of them."""
+        """Return what decides the training: what a pilot's card says of it."""
         settings = asdict(self) | {"learning_rate": self.learning_rate}
+        del settings["threads"]
         if self.method is not Method.LORA:
             del settings["lora"]
         return settings
+
+
+def settings_of(found: Json) -> SftSettings:
+    """Return the settings that `SftSettings.as_json` wrote, from a pilot's card.
+
+    Raises:
+        OntickError: they are those of something else.
+    """
+    try:
+        prompt = dict(found["prompt"])
+        prompt["features"] = tuple(prompt["features"])
+        prompt |= {
+            "numbers": Numbers(prompt["numbers"]),
+            "examples_in": ExamplesIn(prompt["examples_in"]),
+            "layout": Layout(prompt["layout"]),
+        }
+        lora = dict(found.get("lora") or {})
+        if "targets" in lora:
+            lora["targets"] = tuple(lora["targets"])
+        optimiser = dict(found["optimiser"])
+        optimiser["schedule"] = Schedule(optimiser["schedule"])
+        return SftSettings(
+            method=Method(found["method"]),
+            base=found["base"],
+            prompt=PromptStyle(**prompt),
+            lora=LoraOptions(**lora),
+            optimiser=OptimiserOptions(**optimiser),
+            selection=SelectionOptions(**found["selection"]),
+            seed=found["seed"],
+            dtype=found["dtype"],
+            device=found["device"],
+            unsloth=found["unsloth"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise OntickError(f"these are no settings of a fine-tuning ({error}); train with: lora or full") from error
+
+
+@dataclass(frozen=True)
+class SftSetup:
+    """What ``ontick train TASK lora|full`` is asked."""
+
+    task: str
+    data: tuple[Path, ...]
+    """Folders of datasets, learnt from together."""
+    to: Path
+    """The pilot's folder."""
+    settings: SftSettings
+    parent: Path | None = None
+    """A pilot to go on from, which then decides base and prompt."""
+    balance: Balance = Balance.NONE
+    task_module: str | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,29 +19,49 @@ import torch
 
 from ontick.errors import OntickError
 from ontick.evaluation.episodes import Progress, silent
+from ontick.learning.dataset import read_dataset
 from ontick.learning.sft import guard
-from ontick.learning.sft.arguments import arguments, quiet_libraries, tensorboard, told_where
+from ontick.learning.sft.arguments import arguments, is_main_process, quiet_libraries, tensorboard, told_where
 from ontick.learning.sft.folder import LOGS, TrainingFolder
 from ontick.learning.sft.model import Parent, Student, as_parent_was, make_student
-from ontick.learning.sft.plan import Lesson, Plan
+from ontick.learning.sft.plan import Lesson, Plan, lesson_of
 from ontick.learning.sft.policy import BatchPolicy
 from ontick.learning.sft.result import card_of, metrics_of, save
-from ontick.learning.sft.settings import SftSettings
+from ontick.learning.sft.settings import SftSettings, SftSetup
 from ontick.learning.sft.shared import SharedPrefix, fitting_reader
 from ontick.learning.sft.tokens import Asks, draw_order, tokenise
 from ontick.learning.sft.trainer import AnswerTrainer, Collator, Examiner, Reports, silenced
 from ontick.models.base import LocalModel, ModelOptions
-from ontick.models.weights import weights_digest, weights_file_or_folder
-from ontick.pilots.card import PilotCard, read_card
+from ontick.models.weights import weights_files, weights_place
+from ontick.pilots.card import PilotCard, read_card, weights_id
 from ontick.prompts import Prompt
 from ontick.provenance import usable_cores
 from ontick.records import Json, State
+from ontick.tasks import find_task
 from ontick.tasks.base import Task
 
 _torch: Any = torch
 
 COMPARED = 4
 """Examples by which it is found out whether a model can read them in one row."""
+
+
+def train_language_model(setup: SftSetup, progress: Progress = silent) -> Json | None:
+    """Do what ``ontick train`` asks; return the pilot's card as JSON, and ``pilot``, its folder.
+
+    In all processes but the main one of ``accelerate launch`` there is nothing to return.
+
+    Raises:
+        OntickError: see `fine_tune`; or a dataset is damaged or of another task.
+    """
+    task = find_task(setup.task, setup.task_module)
+    if not setup.data:
+        raise OntickError("there is nothing to learn from; give --data DIR, made with: ontick collect")
+    datasets = [read_dataset(folder.expanduser(), task) for folder in setup.data]
+    lesson = lesson_of(datasets, len(task.actions), setup.balance)
+    parent = None if setup.parent is None else setup.parent.expanduser()
+    card = fine_tune(task, lesson, setup.settings, setup.to.expanduser(), parent=parent, progress=progress)
+    return {"pilot": str(setup.to), **asdict(card)} if is_main_process() else None
 
 
 def fine_tune(
@@ -50,9 +71,13 @@ def fine_tune(
     to: Path,
     *,
     parent: Path | None = None,
+    anew: bool = False,
     progress: Progress = silent,
 ) -> PilotCard:
     """Fine-tune a language model on ``lesson`` and write the pilot ``to``; return its card.
+
+    With a ``parent`` its base and prompt are kept, and its weights are learnt on; ``anew`` begins with the base's
+    weights all the same, and the pilot descends from the parent either way.
 
     Raises:
         OntickError: something asked cannot be, a trap of `guard` was found, the loss is no number, or the disk is
@@ -66,17 +91,17 @@ def fine_tune(
             raise OntickError(f"{parent} flies {origin.card.task}, not {task.name}; begin with another")
         settings = as_parent_was(settings, origin)
     guard.check_seeds(lesson.demos, settings.selection.seeds)
-    digest = weights_digest(settings.base)
-    asked = _asked(task, lesson, settings, origin, digest)
+    digest = weights_id(weights_files(settings.base))
+    asked = _asked(task, lesson, settings, origin, digest) | {"anew": anew}
     folder = TrainingFolder(to)
     if (made := folder.finished(asked)) is not None:
         return made
     with quiet_libraries(), told_where(to):
         args = arguments(settings, folder.training)
-        _torch.set_num_threads(max(1, usable_cores() // args.world_size))
+        _torch.set_num_threads(settings.threads or max(1, usable_cores() // args.world_size))
         if args.process_index == 0:
             folder.begin(asked)
-        return _train(_prepare(task, settings, lesson, origin, digest, folder, args), progress)
+        return _train(_prepare(task, settings, lesson, origin, anew, digest, folder, args), progress)
 
 
 def _prepare(
@@ -84,12 +109,13 @@ def _prepare(
     settings: SftSettings,
     lesson: Lesson,
     origin: Parent | None,
+    anew: bool,
     digest: str,
     folder: TrainingFolder,
     args: Any,
 ) -> Plan:
     with args.main_process_first(desc="loading the model"):
-        student = make_student(task, settings, origin)
+        student = make_student(task, settings, None if anew else origin)
     demos, model = lesson.demos, student.model
     examples = tokenise(student.asker, demos)
     guard.check_labels(examples, model.get_input_embeddings().num_embeddings, lesson.weights)
@@ -118,7 +144,7 @@ class _ModelAsks:
 
 def _check_flight(task: Task, settings: SftSettings, student: Student, states: npt.NDArray[np.float32]) -> None:
     """See that llama.cpp, which flies what begins as a GGUF file, reads the very tokens that are trained on."""
-    place = weights_file_or_folder(settings.base)
+    place = weights_place(settings.base)
     if not place.is_file():
         return
     from ontick.models.llama.model import LlamaCpp
