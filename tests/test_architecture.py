@@ -27,6 +27,7 @@ ORDER = (
     "tasks",
     "models.base",
     "models.chat",
+    "models.gguf_file",
     "models.llama.kernels",
     "models.llama.log",
     "models.llama.memory",

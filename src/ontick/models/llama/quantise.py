@@ -8,7 +8,6 @@ process of its own, and the fastest is kept.
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import json
 import logging
 import math
@@ -23,7 +22,7 @@ from typing import Any, NamedTuple
 
 import llama_cpp
 
-from ontick.cache import cache_folder, made_whole
+from ontick.cache import cache_folder, file_digest, made_whole
 from ontick.errors import OntickError
 from ontick.models.base import Message, ModelOptions
 from ontick.models.llama.kernels import build
@@ -158,9 +157,7 @@ def remembered_file(path: Path, options: ModelOptions) -> Path:
 
 def _folder(path: Path) -> Path:
     """Return where what is made of a file is kept: by its name, size, time and place."""
-    status = path.stat()
-    known_by = f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
-    return cache_folder() / "models" / f"{path.stem}-{hashlib.sha256(known_by.encode()).hexdigest()[:12]}"
+    return cache_folder() / "models" / f"{path.stem}-{file_digest(path)[:12]}"
 
 
 def _made(path: Path, kind: str) -> Path:
