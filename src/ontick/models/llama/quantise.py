@@ -15,6 +15,7 @@ import os
 import statistics
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -107,14 +108,23 @@ def prepare(path: Path, wanted: str, options: ModelOptions) -> Path:
         wanted = select(path, options).chosen
     if wanted == AS_IS:
         return path
+    check_kind(wanted)
+    made = _made(path, wanted)
+    if not made.exists():
+        convert(path, made, KINDS[wanted])
+    return made
+
+
+def check_kind(wanted: str) -> None:
+    """Refuse a quantisation that there is not.
+
+    Raises:
+        OntickError: naming those that there are.
+    """
     if wanted not in KINDS:
         raise OntickError(
             f"unknown quantisation {wanted!r}; choose one of: {', '.join((AS_IS, FASTEST, *sorted(KINDS)))}"
         )
-    made = _made(path, wanted)
-    if not made.exists():
-        _quantise(path, made, KINDS[wanted])
-    return made
 
 
 def recall(path: Path, options: ModelOptions) -> Selection | None:
@@ -131,14 +141,11 @@ def select(path: Path, options: ModelOptions) -> Selection:
         return known
     _log.info("timing %s in %d quantisations, once for this machine (some 10 s)", path.name, len(CANDIDATES))
     trials = {kind: _try(path, kind, options) for kind in CANDIDATES}
-    chosen = AS_IS
-    for kind, trial in trials.items():
-        best = trials[chosen]
-        if trial is not None and (best is None or trial.decision_ms < best.decision_ms * MARGIN):
-            chosen = kind
+    times = {kind: trial and trial.decision_ms for kind, trial in trials.items()}
+    chosen = _fastest(times, CANDIDATES)
     selection = Selection(
         chosen,
-        {kind: trial and trial.decision_ms for kind, trial in trials.items()},
+        times,
         {kind: _drift(trials[AS_IS], trial) for kind, trial in trials.items()},
         options.processor_threads,
     )
@@ -148,6 +155,20 @@ def select(path: Path, options: ModelOptions) -> Selection:
     for kind in set(CANDIDATES) - {AS_IS, chosen}:
         _made(path, kind).unlink(missing_ok=True)
     return selection
+
+
+def fastest_of(path: Path, kinds: Sequence[str], options: ModelOptions) -> str:
+    """Return the fastest of ``kinds``, the more precise first, for weights of the shape that ``path`` has."""
+    return _fastest(select(path, options).decision_ms, kinds)
+
+
+def _fastest(decision_ms: Mapping[str, float | None], kinds: Sequence[str]) -> str:
+    chosen = kinds[0]
+    for kind in kinds:
+        time_ms, best_ms = decision_ms[kind], decision_ms[chosen]
+        if time_ms is not None and (best_ms is None or time_ms < best_ms * MARGIN):
+            chosen = kind
+    return chosen
 
 
 def remembered_file(path: Path, options: ModelOptions) -> Path:
@@ -164,7 +185,12 @@ def _made(path: Path, kind: str) -> Path:
     return _folder(path) / f"{path.stem}.{kind}.gguf"
 
 
-def _quantise(source: Path, made: Path, kind: Kind) -> None:
+def convert(source: Path, made: Path, kind: Kind) -> None:
+    """Write the weights of ``source`` to ``made`` in another quantisation, whole or not at all.
+
+    Raises:
+        OntickError: llama.cpp cannot convert it, or it cannot be written.
+    """
     parameters = _api.llama_model_quantize_default_params()
     parameters.ftype = kind.file_type
     parameters.pure = kind.pure
