@@ -49,6 +49,7 @@ ORDER = (
     "models.api",
     "models.catalog",
     "models.inventory",
+    "models.weights",
     "models",
     "wording",
     "prompts",

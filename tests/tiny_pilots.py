@@ -11,8 +11,9 @@ import torch
 
 from ontick.models.base import ModelOptions
 from ontick.models.hf.load import Loaded, load, quiet
+from ontick.models.weights import weights_digest
 from ontick.pilots.card import Kind, PilotCard, weights_id, write_card
-from ontick.pilots.weights import base_digest, weight_files
+from ontick.pilots.weights import weight_files
 from ontick.prompts import Layout, PromptStyle
 from ontick.wording import Numbers
 
@@ -26,7 +27,9 @@ EXACT = ModelOptions(dtype="float32", device="cpu")
 ALL_LINEAR = "all-linear"
 
 
-def write_lora(folder: Path, base: str, *, word: str | None = None, seed: int = 0, **card: Any) -> Path:
+def write_lora(
+    folder: Path, base: str, *, word: str | None = None, seed: int = 0, spread: float = 0.05, **card: Any
+) -> Path:
     """Write a LoRA pilot of ``base``, a word of the command line; ``word`` is what transformers loads it from."""
     loaded = load(word or base.partition(":")[2], EXACT)
     _torch.manual_seed(seed)
@@ -35,7 +38,7 @@ def write_lora(folder: Path, base: str, *, word: str | None = None, seed: int = 
         adapted = _peft.get_peft_model(loaded.model, config)
         for name, weights in adapted.named_parameters():
             if "lora_" in name:
-                _torch.nn.init.normal_(weights, std=0.05)
+                _torch.nn.init.normal_(weights, std=spread)
         adapted.save_pretrained(folder)
     return finish(folder, Kind.LORA, base, **card)
 
@@ -71,7 +74,7 @@ def finish(folder: Path, kind: Kind, base: str | None, **more: Any) -> Path:
         task="cartpole",
         id=weights_id(weight_files(folder, kind)),
         base=base,
-        base_digest=base and base_digest(base),
+        base_digest=base and weights_digest(base),
         prompt=None if base is None else STYLE,
         data=({"hash": "d" * 64, "n": 500, "per_source": {"teacher": 500}},),
         seeds=((2_000_000, 2_000_009),),

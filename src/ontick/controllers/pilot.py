@@ -12,7 +12,7 @@ from ontick.controllers.base import Controller
 from ontick.controllers.llm import LanguageModelController
 from ontick.errors import OntickError
 from ontick.models.base import ModelOptions, Reading
-from ontick.pilots.card import WEIGHTS, Kind, PilotCard, read_card
+from ontick.pilots.card import Kind, PilotCard, read_card
 from ontick.pilots.find import PREFIX, find_pilot
 from ontick.pilots.load import load_pilot
 from ontick.pilots.weights import check_weights
@@ -67,7 +67,7 @@ def _language_model(
 def _mlp(folder: Path, card: PilotCard, task: Task, *_: object) -> Controller:
     check_weights(folder, card)
     mlp: Any = importlib.import_module("ontick.controllers.mlp")
-    return mlp.Mlp(folder / WEIGHTS[Kind.MLP], task)
+    return mlp.load_mlp(folder, task)
 
 
 _MAKERS: dict[Kind, Callable[[Path, PilotCard, Task, PromptStyle, Reading | None, ModelOptions], Controller]] = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from typing import NamedTuple
 from ontick.cache import cache_folder, file_digest, made_whole
 from ontick.errors import OntickError, missing_package
 from ontick.models.base import ModelOptions
-from ontick.models.catalog import EMBEDDED, embedded_path
+from ontick.models.weights import weights_digest, weights_file_or_folder
 from ontick.pilots.card import WEIGHTS, Kind, PilotCard, weights_id
 
 
@@ -40,32 +41,15 @@ def weight_files(folder: Path, kind: Kind) -> list[Path]:
     return [named] if named.exists() or kind is not Kind.FULL else sorted(folder.glob("model-*.safetensors"))
 
 
-def digest_of(files: list[Path]) -> str:
-    """Return `weights_id` of files, remembered as long as they do not change.
-
-    Raises:
-        OSError: one of them is missing.
-    """
-    which = hashlib.sha256(" ".join(map(file_digest, sorted(files))).encode()).hexdigest()
-    remembered = cache_folder() / "digests" / which[:24]
-    with suppress(OSError):
-        return remembered.read_text()
-    digest = weights_id(files)
-    with suppress(OSError), made_whole(remembered) as partial:
-        partial.write_text(digest)
-    return digest
-
-
 def base_digest(word: str) -> str:
-    """Return the digest of a base model's weights, as a card's ``base_digest`` keeps it.
-
-    Args:
-        word: ``smollm2``, ``gguf:PATH`` or ``hf:PATH_OR_HUB_ID``.
+    """Return `weights_digest` of a base model, remembered as long as its files do not change.
 
     Raises:
         OntickError: there is no such model.
     """
-    return _digest(_where(word, None))
+    place = weights_file_or_folder(word)
+    files = [place] if place.is_file() else sorted(place.glob("*.safetensors"))
+    return _remembered("base", files, lambda: weights_digest(word))
 
 
 def check_weights(folder: Path, card: PilotCard) -> None:
@@ -76,7 +60,7 @@ def check_weights(folder: Path, card: PilotCard) -> None:
     """
     files = weight_files(folder, card.kind)
     try:
-        sound = bool(files) and digest_of(files) == card.id
+        sound = bool(files) and _remembered("id", files, lambda: weights_id(files)) == card.id
     except OSError as error:
         raise OntickError(f"{error.filename} is missing; restore {folder} from a copy, or train again") from error
     if not sound:
@@ -91,13 +75,17 @@ def base_of(card: PilotCard, options: ModelOptions) -> Base:
     Raises:
         OntickError: it is not here, or has other weights.
     """
-    given = None if options.base_gguf is None else Path(options.base_gguf).expanduser()
-    base = _where(card.base or "", given)
-    if card.base_digest is not None and _digest(base) != card.base_digest:
+    word, given = card.base or "", options.base_gguf
+    if given is not None and not word.startswith("hf:"):
+        word = f"gguf:{given}"
+    place = weights_file_or_folder(word)
+    if card.base_digest is not None and base_digest(word) != card.base_digest:
         raise OntickError(
-            f"{card.name} was tuned from other weights than {card.base} has here; restore those, or train it again"
+            f"{card.name} was tuned from other weights than {word} has here; restore those, or train it again"
         )
-    return base
+    if place.is_file():
+        return Base(str(place), place)
+    return Base(str(place), None if given is None else _file(given))
 
 
 def source_of(folder: Path, card: PilotCard, base: Base) -> Source:
@@ -115,26 +103,20 @@ def need_transformers(what: str) -> None:
         raise missing_package(what, "'ontick[hf]'")
 
 
-def _where(word: str, given: Path | None) -> Base:
-    """Return where the model ``word`` is; ``given`` is a GGUF file of it that the user names."""
-    kind, _, what = word.partition(":")
-    path = embedded_path() if EMBEDDED in (word, what) else Path(what).expanduser()
-    if kind == "gguf":
-        path = given or path
-    if kind in {EMBEDDED, "gguf"} or path.suffix == ".gguf":
-        if not path.is_file():
-            raise OntickError(f"{path}, the base model, is not there; give --model.base-gguf FILE")
-        return Base(str(path), path)
-    if kind != "hf" or not what:
-        raise OntickError(f"a pilot cannot be based on {word!r}; give {EMBEDDED}, gguf:PATH or hf:PATH_OR_HUB_ID")
-    return Base(what, given)
+def _file(given: str) -> Path:
+    path = Path(given).expanduser()
+    if not path.is_file():
+        raise OntickError(f"there is no file {path}; give a GGUF file with --model.base-gguf")
+    return path
 
 
-def _digest(base: Base) -> str:
-    path = Path(base.word)
-    if path.suffix == ".gguf" or path.is_file():
-        return digest_of([path])
-    need_transformers("what reads Hugging Face models")
-    from ontick.models.hf.hub import weights_folder
-
-    return digest_of(sorted(weights_folder(base.word).glob("*.safetensors")))
+def _remembered(kind: str, files: list[Path], digest: Callable[[], str]) -> str:
+    """Return a digest of what files hold, which takes seconds where they are large, from the cache if it is there."""
+    which = hashlib.sha256(" ".join((kind, *map(file_digest, files))).encode()).hexdigest()
+    remembered = cache_folder() / "digests" / which[:24]
+    with suppress(OSError):
+        return remembered.read_text()
+    found = digest()
+    with suppress(OSError), made_whole(remembered) as partial:
+        partial.write_text(found)
+    return found
