@@ -26,8 +26,8 @@ Controller = Annotated[
     str,
     arg(
         metavar="CONTROLLER",
-        help="teacher, none, random, smollm2, gguf:PATH, hf:PATH_OR_HUB_ID, api:PRESET/MODEL, api:URL#MODEL "
-        "or python:FILE.py:NAME",
+        help="teacher, none, random, smollm2, gguf:PATH, hf:PATH_OR_HUB_ID, pilot:PATH, api:PRESET/MODEL, "
+        "api:URL#MODEL or python:FILE.py:NAME",
     ),
 ]
 TaskAndController = Annotated[

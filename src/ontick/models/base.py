@@ -150,6 +150,10 @@ class ModelOptions:
     """hf: cpu or cuda."""
     adapter: str | None = None
     """hf: a LoRA adapter's folder."""
+    backend: str | None = None
+    """pilot: llama.cpp or transformers."""
+    base_gguf: str | None = None
+    """pilot: the GGUF file of the model that it was tuned from."""
     timeout_s: float = 10.0
     """api: when to give a request up."""
     price: tuple[float, float] | None = None

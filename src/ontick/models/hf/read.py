@@ -14,6 +14,8 @@ import transformers
 from torch import nn
 from transformers import cache_utils
 
+from ontick.models.chat import common_prefix
+
 _transformers: Any = transformers
 _caches: Any = cache_utils
 
@@ -84,11 +86,6 @@ def install_head(model: Any) -> ChosenHead | None:
         return head
     model.set_output_embeddings(full)
     return None
-
-
-def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
-    """Return how many tokens two prompts begin with alike."""
-    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
 def keeps_everything(model: Any) -> bool:

@@ -11,6 +11,8 @@ from typing import Any
 
 import llama_cpp
 
+from ontick.models.chat import common_prefix
+
 BATCH_TOKENS = 512
 
 _LIVE, _COPY = 0, 1
@@ -51,7 +53,7 @@ class PrefixMemory:
             UnreadableError: llama.cpp gave up on it.
         """
         # The last token is always read again: its logits are what is asked for.
-        shared = min(_common_prefix(self._there, prompt), len(prompt) - 1)
+        shared = min(common_prefix(self._there, prompt), len(prompt) - 1)
         kept = shared if self._cut(shared) else self._restore(prompt, shared)
         self._append(prompt[len(self._there) :])
         return kept
@@ -68,7 +70,7 @@ class PrefixMemory:
     def _restore(self, prompt: list[int], shared: int) -> int:
         """Go back to the copy, or make one where this prompt and the one before part; return what was there."""
         copied = len(self._copied)
-        if 0 < copied == _common_prefix(self._copied, prompt) and shared - copied <= _WORTH_A_COPY:
+        if 0 < copied == common_prefix(self._copied, prompt) and shared - copied <= _WORTH_A_COPY:
             _api.llama_memory_seq_rm(self._memory, _LIVE, _ALL, _ALL)
             _api.llama_memory_seq_cp(self._memory, _COPY, _LIVE, _ALL, _ALL)
             self._there = list(self._copied)
@@ -96,7 +98,3 @@ class PrefixMemory:
 
 def _is_recurrent(model: Any) -> bool:
     return bool(_api.llama_model_is_recurrent(model) or _api.llama_model_is_hybrid(model))
-
-
-def _common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
-    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))

@@ -22,6 +22,7 @@ import numpy as np
 from ontick.errors import OntickError
 from ontick.models.base import Choice, Completion, Message, ModelInfo, ModelOptions, Reading
 from ontick.models.chat import ChatTemplate, ConversationTokens
+from ontick.models.gguf_file import is_gguf
 from ontick.models.llama import kernels
 from ontick.models.llama.log import Quiet
 from ontick.models.llama.memory import BATCH_TOKENS, PrefixMemory, UnreadableError, sequences
@@ -196,11 +197,10 @@ def check_is_gguf(path: Path) -> None:
         OntickError: it cannot be read, or is something else.
     """
     try:
-        with path.open("rb") as file:
-            magic = file.read(4)
+        found = is_gguf(path)
     except OSError as error:
         raise OntickError(f"cannot read {path} ({error.strerror}); give a GGUF file: gguf:PATH") from error
-    if magic != b"GGUF":
+    if not found:
         raise OntickError(f"{path} is not a GGUF file; give one: gguf:PATH")
 
 
