@@ -63,6 +63,7 @@ ORDER = (
     "contracts",
     "evaluation.statistics",
     "evaluation.collapse",
+    "evaluation.failures",
     "evaluation.summary",
     "evaluation.episodes",
     "evaluation.cliff",

@@ -80,6 +80,13 @@ class TaskContract(ABC):
         assert all(isinstance(counts(episode), bool) for counts in task.measures.values())
         assert task.succeeded(episode) == task.measures[task.success](episode)
 
+    def test_a_failure_is_named_where_an_episode_is_no_success(self) -> None:
+        task = self.make_task()
+        flight = self._fly_chance(0)
+        for recorded in (flight, Flight(flight.episode, ())):
+            kind = task.failure(recorded)
+            assert kind is None if task.succeeded(flight.episode) else kind
+
     def test_the_teacher_chooses_legal_actions_and_never_steps_the_environment(self) -> None:
         task = self.make_task()
         if not task.has_teacher:
