@@ -71,6 +71,18 @@ Delays = Annotated[
 Controllers = Annotated[
     tuple[str, ...], arg(metavar="CONTROLLER ...", help="As for eval; several of them, with blanks between.")
 ]
+Questions = Annotated[
+    str,
+    arg(metavar="all|few|none|FILE", help="Which ordinary questions a language model is asked; a FILE has one a line."),
+]
+BaseModel = Annotated[
+    str | None,
+    arg(
+        metavar="MODEL",
+        help="The model to compare its answers with.",
+        help_behavior_hint="(default: a pilot's base, or the weights below --model.adapter)",
+    ),
+]
 OneLateRule = Annotated[LateRule | None, arg(help="Only this late rule.", help_behavior_hint="(default: both)")]
 
 

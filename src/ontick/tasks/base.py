@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 from ontick.errors import OntickError
-from ontick.records import Episode, State
+from ontick.records import Episode, Flight, State
 
 if TYPE_CHECKING:
     import gymnasium as gym
@@ -101,6 +101,13 @@ class Task(ABC):
     @abstractmethod
     def outcome(self, ending: Ending) -> str:
         """Name how an episode ended, in a word."""
+
+    def failure(self, flight: Flight) -> str | None:
+        """Name what kind of failure an episode is, in a word or three; None if it is a success.
+
+        It is read from the record alone, whose ticks may have been left out. By default the outcome.
+        """
+        return None if self.succeeded(flight.episode) else flight.episode.outcome
 
     def teacher(self, env: Environment, observation: State) -> int:
         """Return a good action for ``observation``; ``env`` is there for its constants, never for its state.

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, SupportsFloat
 import gymnasium as gym
 import numpy as np
 
-from ontick.records import Episode, State
+from ontick.records import Episode, Flight, State
 from ontick.tasks.base import Diagnostic, Ending, Environment, Feature, Task
 from ontick.tasks.examples import shipped_examples
 
@@ -93,6 +93,14 @@ class CartPole(Task):
         if ending.steps >= PERFECT_STEPS:
             return "perfect"
         return "fell" if abs(float(ending.final_observation[2])) >= ANGLE_LIMIT_RAD - 1e-3 else "ran off"
+
+    def failure(self, flight: Flight) -> str | None:
+        """Return the outcome and the side: ``fell left``, ``fell right``, ``ran off left``, ``ran off right``."""
+        kind = super().failure(flight)
+        place = {"ran off": 0, "fell": 2}.get(kind or "")
+        if place is None or not flight.episode.final_observation:
+            return kind
+        return f"{kind} {'right' if flight.episode.final_observation[place] > 0 else 'left'}"
 
     def teacher(self, env: Environment, observation: State) -> int:
         """Push towards where the pole will lean a quarter of a second from now.

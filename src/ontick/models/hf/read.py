@@ -137,6 +137,15 @@ class GrowingReader:
         self._cached: list[int] = []
 
 
+@torch.inference_mode()
+def read_whole(model: Any, head: ChosenHead | None, tokens: Sequence[int], rows: int) -> torch.Tensor:
+    """Return the logits after each of the last ``rows`` tokens, shape (rows, vocabulary), in float32; no cache."""
+    if head is not None:
+        head.rows = None
+    asked = torch.tensor([list(tokens)], device=model.device)
+    return model(input_ids=asked, use_cache=False, logits_to_keep=rows).logits[0].float()
+
+
 def floats(logits: torch.Tensor) -> list[float]:
     """Return a vector as plain numbers."""
     return cast("Any", logits).tolist()

@@ -6,7 +6,8 @@ keeps one state that cannot be cut; of that, a copy is kept as it was where prom
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ctypes
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import llama_cpp
@@ -19,6 +20,8 @@ _LIVE, _COPY = 0, 1
 """The sequence that prompts are read in, and the one that keeps a copy of their beginning."""
 
 _ALL = -1
+
+_LAST = -1
 
 _WORTH_A_COPY = 16
 """A beginning longer than the copied one by more tokens than this is copied anew."""
@@ -58,6 +61,21 @@ class PrefixMemory:
         self._append(prompt[len(self._there) :])
         return kept
 
+    def read_each(self, prompt: list[int], first: int) -> Iterator[int]:
+        """Bring the memory to ``prompt``, and stop after each token from ``prompt[first]`` on.
+
+        What is yielded is where ``llama_get_logits_ith`` has the logits after that token, until the next stop.
+
+        Raises:
+            UnreadableError: llama.cpp gave up on it.
+        """
+        self.read(prompt[: first + 1])
+        yield _LAST
+        for start in range(first + 1, len(prompt), BATCH_TOKENS):
+            piece = prompt[start : start + BATCH_TOKENS]
+            self._decode(piece, logits_of_each=True)
+            yield from range(len(piece))
+
     def _cut(self, kept: int) -> bool:
         """Forget all but the first ``kept`` tokens; return whether that could be done."""
         if self._recurrent and kept < len(self._there):
@@ -88,12 +106,17 @@ class PrefixMemory:
 
     def _append(self, tokens: Sequence[int]) -> None:
         for start in range(0, len(tokens), BATCH_TOKENS):
-            piece = tokens[start : start + BATCH_TOKENS]
-            array = (_api.llama_token * len(piece))(*piece)
-            if _api.llama_decode(self._context, _api.llama_batch_get_one(array, len(piece))) != 0:
-                self._forget()
-                raise UnreadableError
-            self._there += piece
+            self._decode(tokens[start : start + BATCH_TOKENS])
+
+    def _decode(self, tokens: Sequence[int], *, logits_of_each: bool = False) -> None:
+        array = (_api.llama_token * len(tokens))(*tokens)
+        batch = _api.llama_batch_get_one(array, len(tokens))
+        if logits_of_each:
+            batch.logits = (ctypes.c_int8 * len(tokens))(*[1] * len(tokens))
+        if _api.llama_decode(self._context, batch) != 0:
+            self._forget()
+            raise UnreadableError
+        self._there += tokens
 
 
 def _is_recurrent(model: Any) -> bool:
