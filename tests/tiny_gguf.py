@@ -31,26 +31,47 @@ GEMMA_TEMPLATE = (
 _SPECIAL = ("<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>")
 
 
-def write_gemma3(path: Path) -> Path:
+GEMMAS_OWN_HEAD = 256
+"""The size of Gemma 3's heads, which transformers takes for granted when it reads a GGUF file."""
+
+
+def write_gemma3(path: Path, head: int = HEAD) -> Path:
     """Write a model of Gemma 3's architecture: seven layers, the sixth of which sees everything."""
     writer, layers = _begin(path, "gemma3", layers=7)
     writer.add_head_count_kv(1)
     writer.add_sliding_window(WINDOW)
-    writer.add_key_length(HEAD)
-    writer.add_value_length(HEAD)
+    writer.add_key_length(head)
+    writer.add_value_length(head)
     random = _Random(1)
     _embedding(writer, random, norm="output_norm.weight")
     for layer in range(layers):
         block = f"blk.{layer}"
         for norm, size in {
             "attn_norm": WIDTH,
-            "attn_q_norm": HEAD,
-            "attn_k_norm": HEAD,
+            "attn_q_norm": head,
+            "attn_k_norm": head,
             "post_attention_norm": WIDTH,
             "ffn_norm": WIDTH,
             "post_ffw_norm": WIDTH,
         }.items():
             writer.add_tensor(f"{block}.{norm}.weight", random.ones(size))
+        _attention(writer, random, block, head)
+        _feed_forward(writer, random, block)
+    return _finish(writer, path)
+
+
+def write_llama(path: Path) -> Path:
+    """Write a model of Llama's architecture, whose queries' and keys' rows stand in an order of their own."""
+    writer, layers = _begin(path, "llama", layers=3)
+    writer.add_head_count_kv(1)
+    writer.add_rope_dimension_count(HEAD)
+    writer.add_vocab_size(len(_tokens()))
+    random = _Random(3)
+    _embedding(writer, random, norm="output_norm.weight")
+    for layer in range(layers):
+        block = f"blk.{layer}"
+        for norm in ("attn_norm", "ffn_norm"):
+            writer.add_tensor(f"{block}.{norm}.weight", random.ones(WIDTH))
         _attention(writer, random, block)
         _feed_forward(writer, random, block)
     return _finish(writer, path)
@@ -131,11 +152,11 @@ def _embedding(writer: Any, random: _Random, norm: str) -> None:
     writer.add_tensor(norm, random.ones(WIDTH))
 
 
-def _attention(writer: Any, random: _Random, block: str) -> None:
-    writer.add_tensor(f"{block}.attn_q.weight", random.matrix(WIDTH, WIDTH))
-    writer.add_tensor(f"{block}.attn_k.weight", random.matrix(HEAD, WIDTH))
-    writer.add_tensor(f"{block}.attn_v.weight", random.matrix(HEAD, WIDTH))
-    writer.add_tensor(f"{block}.attn_output.weight", random.matrix(WIDTH, WIDTH))
+def _attention(writer: Any, random: _Random, block: str, head: int = HEAD) -> None:
+    writer.add_tensor(f"{block}.attn_q.weight", random.matrix(HEADS * head, WIDTH))
+    writer.add_tensor(f"{block}.attn_k.weight", random.matrix(head, WIDTH))
+    writer.add_tensor(f"{block}.attn_v.weight", random.matrix(head, WIDTH))
+    writer.add_tensor(f"{block}.attn_output.weight", random.matrix(WIDTH, HEADS * head))
 
 
 def _feed_forward(writer: Any, random: _Random, block: str) -> None:

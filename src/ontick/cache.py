@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -11,6 +12,17 @@ from pathlib import Path
 def cache_folder() -> Path:
     """Return the user's cache folder for this program (``$XDG_CACHE_HOME/ontick``); it may not exist yet."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "ontick"
+
+
+def file_digest(path: Path, *made_by: str) -> str:
+    """Return SHA-256 of which file this is (its place, size and time, not what it holds) and of what is made of it.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    status = path.stat()
+    known_by = " ".join((str(path.resolve()), str(status.st_size), str(status.st_mtime_ns), *made_by))
+    return hashlib.sha256(known_by.encode()).hexdigest()
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from ontick.controllers.base import Controller, Decision, Observation
@@ -26,7 +27,7 @@ from ontick.errors import OntickError
 from ontick.late import LateRule
 from ontick.latency import Constant
 from ontick.loop import VirtualTime, fly
-from ontick.models.base import LanguageModel, Message, Reading
+from ontick.models.base import LanguageModel, LocalModel, Message, Reading
 from ontick.records import Flight, State
 from ontick.tasks import find_task
 from ontick.tasks.base import Environment, Task
@@ -79,6 +80,13 @@ class TaskContract(ABC):
         assert episode.outcome
         assert all(isinstance(counts(episode), bool) for counts in task.measures.values())
         assert task.succeeded(episode) == task.measures[task.success](episode)
+
+    def test_a_failure_is_named_where_an_episode_is_no_success(self) -> None:
+        task = self.make_task()
+        flight = self._fly_chance(0)
+        for recorded in (flight, Flight(flight.episode, ())):
+            kind = task.failure(recorded)
+            assert kind is None if task.succeeded(flight.episode) else kind
 
     def test_the_teacher_chooses_legal_actions_and_never_steps_the_environment(self) -> None:
         task = self.make_task()
@@ -229,6 +237,10 @@ class WritingModelContract(ABC):
 class LanguageModelContract(WritingModelContract):
     """What the language-model controller relies on in a model that tells scores too."""
 
+    ROUNDING_NATS: ClassVar[float] = 5e-3
+    """How far a log-probability may move when tokens are read one after another, not together: some processors have
+    other kernels for one token of quantised weights than for several."""
+
     def test_log_probabilities_are_normalised_and_the_index_is_their_top(self) -> None:
         choice = self.make_model().choose(_conversation("5 5"), ("0", "1", "2"))
         assert math.isclose(math.fsum(map(math.exp, choice.logprobs)), 1, rel_tol=1e-9)
@@ -270,6 +282,53 @@ class LanguageModelContract(WritingModelContract):
         assert [said.text for said in first] == [said.text for said in reversed(again)]
         assert all((said.completion_tokens or 0) <= 3 for said in first)
 
+    def test_the_likeliest_tokens_are_those_that_it_writes(self) -> None:
+        model = self.make_model()
+        if not isinstance(model, LocalModel):
+            pytest.skip("its tokens cannot be looked at")
+        for question in self.QUESTIONS:
+            asked = _conversation(question)
+            model.warm_up(_conversation("5 5"))
+            written = model.complete(asked, 4).tokens
+            assert written is not None
+            rows = model.logprobs(asked, written)
+            assert rows.shape[0] == len(written) + 1
+            assert np.exp(rows.astype(float)).sum(axis=1) == pytest.approx(1, abs=1e-5)
+            for row, token in zip(rows, written, strict=False):
+                assert row[token] == pytest.approx(row.max(), abs=self.ROUNDING_NATS)
+            assert model.complete(asked, 4).tokens == written, "reading an answer changes none"
+
+    def test_log_probabilities_of_all_tokens_are_those_of_the_choices(self) -> None:
+        model = self.make_model()
+        if not isinstance(model, LocalModel):
+            pytest.skip("its tokens cannot be looked at")
+        for question in self.QUESTIONS:
+            asked = _conversation(question)
+            model.warm_up(_conversation("5 5"))
+            among = model.logprobs(asked, ())[0, model.answer_tokens(asked, ("0", "1"))].astype(float)
+            expected = among - np.log(np.exp(among).sum())
+            model.warm_up(_conversation("5 5"))
+            assert model.choose(asked, ("0", "1")).logprobs == pytest.approx(tuple(expected.tolist()), abs=5e-3)
+
+    def test_what_is_said_of_a_token_does_not_depend_on_what_the_answer_goes_on_with(self) -> None:
+        model = self.make_model()
+        if not isinstance(model, LocalModel):
+            pytest.skip("its tokens cannot be looked at")
+        asked = _conversation("1 2 3")
+        one, other, alone = (model.answer_tokens(asked, (word,))[0] for word in "017")
+        rows = model.logprobs(asked, [one, other, alone])
+        again = model.logprobs(asked, [one])
+        assert again.shape == (2, rows.shape[1])
+        assert _distance_nats(rows[:2], again) < self.ROUNDING_NATS
+        assert _distance_nats(rows[:1], rows[2:3]) > self.ROUNDING_NATS, "what has been said makes a difference"
+
+    def test_an_answer_longer_than_the_context_is_refused(self) -> None:
+        model = self.make_model()
+        if not isinstance(model, LocalModel):
+            pytest.skip("its tokens cannot be looked at")
+        with pytest.raises(OntickError, match="tokens"):
+            model.logprobs(_conversation("5"), [3] * 100_000)
+
     def test_no_choice_is_preferred_to_what_the_model_writes(self) -> None:
         model, compared = self.make_model(), 0
         for question in self.QUESTIONS:
@@ -284,6 +343,11 @@ class LanguageModelContract(WritingModelContract):
             assert choice.index == 10
         if not compared:
             pytest.skip("this model writes nothing that could be offered as a choice")
+
+
+def _distance_nats(ours: npt.NDArray[np.float32], theirs: npt.NDArray[np.float32]) -> float:
+    """Return how far log-probabilities are apart, weighted by how likely each token is; the worst row."""
+    return float((np.exp(ours) * np.abs(ours - theirs)).sum(axis=1).max())
 
 
 def _conversation(question: str) -> list[Message]:

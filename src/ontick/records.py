@@ -174,6 +174,10 @@ class RunWriter:
         episodes = [json.dumps({**labels, **episode_to_json(flight.episode)}) for flight in flights]
         self._append("episodes.jsonl", "".join(f"{line}\n" for line in episodes).encode())
 
+    def note(self, name: str, *lines: Mapping[str, Any]) -> None:
+        """Append JSON lines to a file of their own, for what is no episode."""
+        self._append(name, "".join(f"{json.dumps(line)}\n" for line in lines).encode())
+
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Write ``summary.json``, whole or not at all."""
         _write_json(self.folder / "summary.json", dict(summary))

@@ -9,7 +9,8 @@ from rich.console import Console
 from ontick.cli import main
 from ontick.controllers.catalog import Asking
 from ontick.errors import OntickError
-from ontick.evaluation.probe import QUESTIONS, ProbeSetup, probe
+from ontick.evaluation.probe import ProbeSetup, probe
+from ontick.evaluation.questions import FEW_QUESTIONS
 from ontick.models.base import ModelOptions, Reading
 from ontick.prompts import PromptStyle
 from ontick.records import Json, read_run
@@ -98,13 +99,13 @@ def test_answers_that_name_no_action_have_a_column_of_their_own(controller: str,
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_language_model_is_scored_and_asked_ordinary_questions(task: str, tmp_path: Path) -> None:
-    found = probe(ProbeSetup(task, "smollm2", states=10, asking=AS_SHIPPED), tmp_path / "run")
+    found = probe(ProbeSetup(task, "smollm2", states=10, asking=AS_SHIPPED, questions="few"), tmp_path / "run")
     states = found["diagnostics"]["states"]
     assert [state["situation"] for state in states] == [d.situation for d in find_task(task).diagnostics]
     assert all(0 < state["p_right"] < 1 for state in states)
     if task == "cartpole":  # of two actions, the likelier one is answered
         assert all((state["p_right"] >= 0.5) == state["correct"] for state in states)
-    assert [asked["question"] for asked in found["questions"]] == list(QUESTIONS)
+    assert [asked["question"] for asked in found["questions"]] == list(FEW_QUESTIONS)
     assert "4" in found["questions"][0]["answer"]
     shown = text(found, 80)
     assert "p(right)" in shown
@@ -113,7 +114,7 @@ def test_a_language_model_is_scored_and_asked_ordinary_questions(task: str, tmp_
 
 def test_what_a_model_writes_can_be_probed_too(tmp_path: Path) -> None:
     asking = Asking(PromptStyle(examples=4), Reading.GENERATE)
-    found = probe(ProbeSetup("cartpole", "smollm2", states=0, asking=asking), tmp_path / "run")
+    found = probe(ProbeSetup("cartpole", "smollm2", states=0, asking=asking, questions="none"), tmp_path / "run")
     assert found["teacher_states"]["n"] == 0
     assert all(state["p_right"] is None for state in found["diagnostics"]["states"])
     assert any(state["text"] for state in found["diagnostics"]["states"])

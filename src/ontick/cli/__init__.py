@@ -13,6 +13,7 @@ import tyro
 from tyro.conf import EnumChoicesFromValues, FlagCreatePairsOff, subcommand
 
 from ontick.cli.asking import Latency, Models, Probe, Prompt
+from ontick.cli.data import Collect, Data
 from ontick.cli.flying import Cliff, Compare, Demo, Eval, Verdict
 from ontick.cli.options import INTERRUPTED
 from ontick.cli.training import Train
@@ -21,9 +22,22 @@ from ontick.report.terminal import say_error, say_what_takes_long, without_box
 
 BAD_INPUT = 2
 
-Verb: TypeAlias = Demo | Eval | Verdict | Cliff | Compare | Latency | Probe | Prompt | Models | Train
+Verb: TypeAlias = Demo | Eval | Verdict | Cliff | Compare | Latency | Probe | Prompt | Models | Collect | Data | Train
 
-VERBS: tuple[type[Verb], ...] = (Demo, Eval, Verdict, Cliff, Compare, Latency, Probe, Prompt, Models, Train)
+VERBS: tuple[type[Verb], ...] = (
+    Demo,
+    Eval,
+    Verdict,
+    Cliff,
+    Compare,
+    Latency,
+    Probe,
+    Prompt,
+    Models,
+    Collect,
+    Data,
+    Train,
+)
 
 Command = (
     Annotated[Demo, subcommand("demo")]
@@ -35,6 +49,8 @@ Command = (
     | Annotated[Probe, subcommand("probe")]
     | Annotated[Prompt, subcommand("prompt")]
     | Annotated[Models, subcommand("models")]
+    | Annotated[Collect, subcommand("collect")]
+    | Annotated[Data, subcommand("data")]
     | Annotated[Train, subcommand("train")]
 )
 

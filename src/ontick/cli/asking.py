@@ -7,12 +7,22 @@ from dataclasses import dataclass, field
 
 from tyro.conf import Positional
 
-from ontick.cli.options import Asked, Controller, Recorded, Shown, Task, TaskAndController
+from ontick.cli.options import (
+    Asked,
+    BaseModel,
+    Controller,
+    Questions,
+    Recorded,
+    Shown,
+    Task,
+    TaskAndController,
+)
 from ontick.errors import OntickError
 from ontick.evaluation.anatomy import dissect, prepare_language_model
 from ontick.evaluation.decision_latency import QUESTIONS, LatencySetup, measure_latency
 from ontick.evaluation.episodes import Setup
 from ontick.evaluation.probe import ProbeSetup, probe
+from ontick.evaluation.questions import ALL
 from ontick.models.base import ModelOptions
 from ontick.models.catalog import EMBEDDED
 from ontick.models.inventory import prepare_models, take_inventory
@@ -49,10 +59,21 @@ class Probe(Asked, Recorded):
     controller: Positional[Controller]
     states: int = 100
     """How many states of the teacher's flights to ask about, besides the diagnostic ones."""
+    questions: Questions = ALL
+    base: BaseModel = None
 
     def run(self) -> int:
         """Probe and print."""
-        setup = ProbeSetup(self.task, self.controller, self.states, self.seed, self.asking(), self.task_module)
+        setup = ProbeSetup(
+            self.task,
+            self.controller,
+            self.states,
+            self.seed,
+            self.asking(),
+            self.task_module,
+            self.questions,
+            self.base,
+        )
         folder = self.folder("probe", self.task, self.controller)
         with progress_bar(f"{self.task} {self.controller}") as progress:
             result = probe(setup, folder, progress)

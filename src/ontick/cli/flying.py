@@ -75,7 +75,8 @@ class Verdict(_Timed):
         folder = self.folder("verdict", self.task, self.controller)
         with progress_bar(f"{self.task} {self.controller}") as progress:
             result = reach_verdict(self.setup(self.task, self.controller), folder, progress).as_json()
-        self.show(result, tables.verdict_table([result]), result["why"], f"run: {folder}")
+        left = tables.failures_line(result["real_time"], " in real time")
+        self.show(result, tables.verdict_table([result]), result["why"], *left, f"run: {folder}")
         return 0
 
 

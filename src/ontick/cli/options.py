@@ -26,8 +26,8 @@ Controller = Annotated[
     str,
     arg(
         metavar="CONTROLLER",
-        help="teacher, none, random, smollm2, gguf:PATH, hf:PATH_OR_HUB_ID, api:PRESET/MODEL, api:URL#MODEL "
-        "or python:FILE.py:NAME",
+        help="teacher, none, random, smollm2, gguf:PATH, hf:PATH_OR_HUB_ID, pilot:PATH, api:PRESET/MODEL, "
+        "api:URL#MODEL or python:FILE.py:NAME",
     ),
 ]
 TaskAndController = Annotated[
@@ -70,6 +70,18 @@ Delays = Annotated[
 ]
 Controllers = Annotated[
     tuple[str, ...], arg(metavar="CONTROLLER ...", help="As for eval; several of them, with blanks between.")
+]
+Questions = Annotated[
+    str,
+    arg(metavar="all|few|none|FILE", help="Which ordinary questions a language model is asked; a FILE has one a line."),
+]
+BaseModel = Annotated[
+    str | None,
+    arg(
+        metavar="MODEL",
+        help="The model to compare its answers with.",
+        help_behavior_hint="(default: a pilot's base, or the weights below --model.adapter)",
+    ),
 ]
 OneLateRule = Annotated[LateRule | None, arg(help="Only this late rule.", help_behavior_hint="(default: both)")]
 

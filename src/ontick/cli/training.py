@@ -28,10 +28,10 @@ from ontick.report.training_tables import evaluations_table, training_table
 Data = Annotated[tuple[Path, ...], arg(metavar="DIR ...", help="Datasets that `ontick collect` made.")]
 To = Annotated[Path, arg(metavar="DIR", help="The pilot's folder; the same command goes on after a kill.")]
 From = Annotated[
-    Path | None,
+    str | None,
     arg(
         name="from",
-        metavar="DIR",
+        metavar="PILOT",
         help="A pilot to go on from; it decides the base, the prompt and the adapter's shape.",
         help_behavior_hint="(default: none)",
     ),

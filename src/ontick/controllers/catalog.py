@@ -8,10 +8,12 @@ from importlib.metadata import entry_points
 
 from ontick.controllers.base import Controller
 from ontick.controllers.llm import LanguageModelController
+from ontick.controllers.pilot import is_pilot_word, make_pilot
 from ontick.controllers.scripted import Chance, Nobody, Teacher
 from ontick.errors import OntickError, blame, unknown_name
 from ontick.models.base import ModelOptions, Reading
 from ontick.models.catalog import MODEL_WORDS, is_model_word, load_model
+from ontick.pilots.find import FORM
 from ontick.plugins import load_attribute
 from ontick.prompts import Prompt, PromptStyle
 from ontick.tasks.base import Task, no_teacher
@@ -53,11 +55,14 @@ def make_controller(word: str, task: Task, asking: Asking | None = None) -> Cont
         asking = asking or Asking()
         prompt = Prompt(task, asking.prompt)
         return LanguageModelController(load_model(word, asking.model), prompt, asking.reading)
+    if is_pilot_word(word):
+        asking = asking or Asking()
+        return make_pilot(word, task, asking.prompt, asking.reading, asking.model)
     if word.startswith("python:"):
         return _checked(word, load_attribute(word.removeprefix("python:")), task)
     installed = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
     if word not in installed:
-        raise unknown_name("controller", word, [*SCRIPTED, *MODEL_WORDS, _OWN, *installed])
+        raise unknown_name("controller", word, [*SCRIPTED, *MODEL_WORDS, FORM, _OWN, *installed])
     return _checked(word, installed[word].load(), task)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ontick.controllers.base import Decision, Observation
 from ontick.errors import OntickError
-from ontick.models.base import LanguageModel, NoAnswer, Reading
+from ontick.models.base import Choice, LanguageModel, NoAnswer, Reading
 from ontick.prompts import Prompt
 from ontick.records import State
 
@@ -38,10 +38,18 @@ class LanguageModelController:
         """Ask the model what to do now."""
         return self._decide(observation.state)
 
-    def _score(self, state: State) -> Decision:
+    def score(self, state: State) -> tuple[Decision, Choice]:
+        """Decide by the model's scores, and return those too.
+
+        Raises:
+            OntickError: the model tells none.
+        """
         choices = self.prompt.choices
         choice = self.model.choose(self.prompt.messages(state), choices)
-        return Decision(choice.index, text=choices[choice.index], new_tokens=choice.new_tokens)
+        return Decision(choice.index, text=choices[choice.index], new_tokens=choice.new_tokens), choice
+
+    def _score(self, state: State) -> Decision:
+        return self.score(state)[0]
 
     def _generate(self, state: State) -> Decision:
         try:

@@ -17,6 +17,7 @@ from ontick.latency import Constant
 from ontick.loop import VirtualTime, fly
 from ontick.models.base import LocalModel, Message
 from ontick.models.catalog import MODEL_WORDS
+from ontick.models.chat import common_prefix
 from ontick.records import Json, State
 from ontick.tasks import find_task
 from ontick.tasks.base import Task
@@ -76,12 +77,12 @@ def dissect(controller: LanguageModelController, seed: int) -> Anatomy:
     if not isinstance(model, LocalModel):
         return Anatomy(model.info.name, messages, None, None, None, None, None)
     flown = [model.tokens(prompt.messages(state)) for state in states]
-    new = [len(here) - shared(before, here) for before, here in itertools.pairwise(flown)]
+    new = [len(here) - common_prefix(before, here) for before, here in itertools.pairwise(flown)]
     return Anatomy(
         model=model.info.name,
         messages=messages,
         text=model.render(messages),
-        constant_tokens=min(shared(flown[0], other) for other in flown),
+        constant_tokens=min(common_prefix(flown[0], other) for other in flown),
         tokens=len(flown[0]),
         # The last token is always read again: its scores are the answer.
         new_tokens=percentiles([max(1, count) for count in new], 50),
@@ -94,8 +95,3 @@ def states_of_a_flight(task: Task, seed: int) -> list[State]:
     flown_by = Teacher(task) if task.has_teacher else Chance(task)
     flight = fly(task, task.make(), flown_by, VirtualTime(Constant(0)), late=LateRule.HOLD, seed=seed)
     return [tick.observation for tick in flight.ticks]
-
-
-def shared(a: Sequence[int], b: Sequence[int]) -> int:
-    """Return how many tokens two prompts have in common at their beginning."""
-    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))

@@ -11,6 +11,8 @@ from typing import TypeAlias
 
 from ontick.controllers.base import Controller
 from ontick.controllers.catalog import Asking, make_controller
+from ontick.controllers.llm import LanguageModelController
+from ontick.controllers.pilot import check_untrained, is_pilot_word
 from ontick.controllers.wrappers import Delayed
 from ontick.errors import OntickError
 from ontick.evaluation.summary import summarise
@@ -127,7 +129,11 @@ def prepare(setup: Setup) -> Prepared:
     )
     delay = None if setup.delay is None else parse_latency(setup.delay)
     env = task.make()
+    if is_pilot_word(setup.controller):
+        check_untrained(setup.controller, setup.seeds)
     controller = make_controller(setup.controller, task, setup.asking)
+    if isinstance(controller, LanguageModelController):  # a pilot is asked as it was trained
+        setup = replace(setup, asking=replace(setup.asking, prompt=controller.prompt.style))
     observation, _ = env.reset(seed=setup.seed)
     if len(observation) != len(task.features):
         raise OntickError(

@@ -1,7 +1,8 @@
-"""What does a controller answer when nothing moves? Single states, one after another, and a few ordinary questions.
+"""What does a controller answer when nothing moves? Single states, one after another, and ordinary questions.
 
 Three probes: the task's diagnostic states, in which no one could doubt what is right; states of disturbed flights of
-the teacher, labelled by it; and, for a language model, questions that have nothing to do with control.
+the teacher, labelled by it; and, for a language model, questions that have nothing to do with control, which the model
+that it was made from is asked too.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -22,17 +24,22 @@ from ontick.controllers.llm import LanguageModelController
 from ontick.errors import OntickError
 from ontick.evaluation.collapse import Answered, find_rut, recall, spread
 from ontick.evaluation.episodes import ClockName, Prepared, Progress, Setup, prepare, silent
+from ontick.evaluation.questions import ALL, Question, choose_questions
+from ontick.evaluation.retention import Base, ask_questions, describe_answers, find_base, why_no_divergence
 from ontick.evaluation.statistics import wilson_ci95
 from ontick.evaluation.teacher_states import DisturbedTeacher, TeacherState, disturbed_flight
 from ontick.inflight import asking
-from ontick.models.base import Message, NoAnswer, Reading
+from ontick.models.base import Reading
 from ontick.records import Json, RunWriter, State
 from ontick.tasks.base import Diagnostic, Task
 
-QUESTIONS = ("What is 2 + 2?", "Name a color.", "Tell me a joke.", "What is the capital of France?")
-QUESTION_TOKENS = 32
+ANSWERS = "questions.jsonl"
+"""The file of a run that holds every answer to an ordinary question, a line each, written as it comes."""
 
 TEACHER_FLIGHTS = 4
+
+_Tell: TypeAlias = Callable[[str], None]
+"""Shows what was asked last."""
 
 INVALID = "invalid"
 """The column of answers that name no legal action, and of silence."""
@@ -50,6 +57,10 @@ class ProbeSetup:
     """The seed of the teacher's first flight; the others count up from it."""
     asking: Asking = field(default_factory=Asking)
     task_module: str | None = None
+    questions: str = ALL
+    """Which ordinary questions a language model is asked: ``all``, ``few``, ``none`` or a file."""
+    base: str | None = None
+    """The model that it is compared with on them; None: a pilot's base, or what is below an adapter, if any."""
 
 
 def probe(setup: ProbeSetup, run: Path, progress: Progress = silent) -> Json:
@@ -76,21 +87,26 @@ def probe(setup: ProbeSetup, run: Path, progress: Progress = silent) -> Json:
         raise OntickError(
             f"task {task.name!r} gives nothing to probe with; give it diagnostics or a teacher (docs/add-a-task.md)"
         )
-    writer = RunWriter(run, {"verb": "probe", **asdict(setup)})
     model = controller if isinstance(controller, LanguageModelController) else None
-    questions = QUESTIONS if model else ()
-    done, total = itertools.count(1), len(task.diagnostics) + len(passed) + len(questions)
+    quiz = _prepare_quiz(setup, model)
+    writer = RunWriter(run, {"verb": "probe", **asdict(setup)})
+    done, total = itertools.count(1), len(task.diagnostics) + len(passed) + len(quiz.questions)
 
     def tell(what: str) -> None:
         progress(next(done), total, what)
 
+    def keep(answered: Json) -> None:
+        writer.note(ANSWERS, answered)
+        tell(answered["question"])
+
     ask = _asker(prepared, tell)
-    diagnosed = [
-        (diagnostic, ask(diagnostic.state, diagnostic.situation), _p_right(prepared, model, diagnostic))
-        for diagnostic in task.diagnostics
-    ]
-    followed = [Answered(ask(state, "the teacher's flights").action, wanted) for state, wanted in passed]
-    asked = [_ask_model(model, question, tell) for question in questions if model]
+    try:
+        diagnosed = [(diagnostic, *_diagnose(prepared, ask, diagnostic, tell)) for diagnostic in task.diagnostics]
+        followed = [Answered(ask(state, "the teacher's flights").action, wanted) for state, wanted in passed]
+        asked = quiz.put_to(model, keep)
+    except KeyboardInterrupt as stop:
+        writer.finish({"interrupted": True})
+        raise KeyboardInterrupt(f"the questions answered are kept in {run}") from stop
     sure = [Answered(decision.action, _row(prepared, diagnostic, decision)) for diagnostic, decision, _ in diagnosed]
     result: Json = {
         "task": setup.task,
@@ -103,9 +119,38 @@ def probe(setup: ProbeSetup, run: Path, progress: Progress = silent) -> Json:
         "teacher_states": _describe(task, followed) if task.has_teacher else None,
         "rut": find_rut(task, followed or sure),
         "questions": asked if model else None,
+        "knowledge": describe_answers(asked, quiz.base, quiz.why_no_kl) if asked else None,
     }
     writer.finish(result)
     return {**result, "run": str(run)}
+
+
+class _Quiz(NamedTuple):
+    """The ordinary questions, and whom else to ask."""
+
+    questions: tuple[Question, ...] = ()
+    base: Base | None = None
+    why_no_kl: str | None = None
+
+    def put_to(self, controller: LanguageModelController | None, on_answer: Callable[[Json], None]) -> list[Json]:
+        """Ask; ``on_answer`` gets every answer at once."""
+        if controller is None:
+            return []
+        divergence = self.why_no_kl is None
+        return ask_questions(controller.model, self.base, self.questions, divergence=divergence, on_answer=on_answer)
+
+
+def _prepare_quiz(setup: ProbeSetup, controller: LanguageModelController | None) -> _Quiz:
+    questions = choose_questions(setup.questions)
+    if controller is None:
+        if setup.base is not None:
+            raise OntickError(f"{setup.controller} is no language model, so there is nothing to compare; omit --base")
+        return _Quiz()
+    if not questions:
+        return _Quiz()
+    model = controller.model
+    base = find_base(setup.controller, setup.asking.model, model, setup.base)
+    return _Quiz(questions, base, why_no_divergence(model, base.model, questions) if base else None)
 
 
 def _check_diagnostics(task: Task) -> None:
@@ -133,7 +178,7 @@ def _teacher_states(prepared: Prepared, count: int) -> list[TeacherState]:
     return chosen
 
 
-def _asker(prepared: Prepared, tell: Callable[[str], None]) -> Callable[[Sequence[float] | State, str], Decision]:
+def _asker(prepared: Prepared, tell: _Tell) -> Callable[[Sequence[float] | State, str], Decision]:
     """Return how one state after another is shown, each as a new observation of one long episode."""
     ask = asking(prepared.controller, len(prepared.task.actions))
     ticks = itertools.count()
@@ -179,13 +224,16 @@ def _describe(task: Task, answers: Sequence[Answered]) -> Json:
     }
 
 
-def _p_right(prepared: Prepared, model: LanguageModelController | None, diagnostic: Diagnostic) -> float | None:
-    """Return how probable the right actions are together; None for whatever cannot be scored."""
-    if model is None or model.reading is not Reading.SCORE:
-        return None
-    state = _as_observed(prepared, diagnostic.state)
-    logprobs = model.model.choose(model.prompt.messages(state), model.prompt.choices).logprobs
-    return math.fsum(math.exp(logprobs[action]) for action in diagnostic.right)
+def _diagnose(
+    prepared: Prepared, ask: Callable[[Sequence[float] | State, str], Decision], diagnostic: Diagnostic, tell: _Tell
+) -> tuple[Decision, float | None]:
+    """Return the answer, and how probable the right actions are together; None for whatever cannot be scored."""
+    controller = prepared.controller
+    if not isinstance(controller, LanguageModelController) or controller.reading is not Reading.SCORE:
+        return ask(diagnostic.state, diagnostic.situation), None
+    decision, choice = controller.score(_as_observed(prepared, diagnostic.state))
+    tell(diagnostic.situation)
+    return decision, math.fsum(math.exp(choice.logprobs[action]) for action in diagnostic.right)
 
 
 def _describe_state(task: Task, diagnostic: Diagnostic, decision: Decision, p_right: float | None) -> Json:
@@ -205,12 +253,3 @@ def _as_observed(prepared: Prepared, state: Sequence[float] | State) -> State:
     observed = np.array(state, dtype=prepared.env.observation_space.dtype)
     observed.setflags(write=False)
     return observed
-
-
-def _ask_model(model: LanguageModelController, question: str, tell: Callable[[str], None]) -> Json:
-    try:
-        answer, failure = model.model.complete([Message("user", question)], QUESTION_TOKENS).text, None
-    except NoAnswer as none:
-        answer, failure = None, none.kind
-    tell(question)
-    return {"question": question, "answer": answer, "failure": failure}

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ontick.evaluation.collapse import describe_collapse
+from ontick.evaluation.failures import describe_failures
 from ontick.evaluation.statistics import bootstrap_ci95, percentiles, wilson_ci95
 from ontick.records import INTERRUPTED, AnswerRecord, Flight, Json
 from ontick.tasks.base import Task
@@ -41,6 +42,7 @@ def summarise(task: Task, flights: Sequence[Flight], price: tuple[float, float] 
         "success_rate": successes / n if n else None,
         "success_ci95": list(wilson_ci95(successes, n)) if n else None,
         "outcomes": dict(Counter(episode.outcome for episode in episodes)),
+        **describe_failures(task, flights),
         "action_counts": {task.action_name(action): actions[action] for action in sorted(actions)},
         "fresh_ticks": sum(episode.fresh_ticks for episode in episodes),
         "late_ticks": sum(episode.late_ticks for episode in episodes),

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
+
 from ontick.provenance import usable_cores
 
 
@@ -68,6 +71,8 @@ class Completion:
     prompt_tokens: int | None
     completion_tokens: int | None
     """None where the other side does not count."""
+    tokens: tuple[int, ...] | None = None
+    """The text's, without the one that ends the turn; None where they cannot be looked at."""
 
 
 class NoAnswer(Exception):  # noqa: N818 - what happened, as one would say it
@@ -133,6 +138,18 @@ class LocalModel(LanguageModel, Protocol):
         """
         ...
 
+    def logprobs(self, messages: Sequence[Message], answer: Sequence[int]) -> npt.NDArray[np.float32]:
+        """Return how likely every token is at each place of an answer, and after it.
+
+        ``answer`` is tokens, such as a `Completion` has. Row n of the result is for the token that follows the
+        prompt and the answer's first n, whatever the answer goes on with: natural logarithms of probabilities,
+        shape (len(answer) + 1, vocabulary). With a large vocabulary that is some megabytes.
+
+        Raises:
+            OntickError: prompt and answer are longer than the model's context.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class ModelOptions:
@@ -150,6 +167,10 @@ class ModelOptions:
     """hf: cpu or cuda."""
     adapter: str | None = None
     """hf: a LoRA adapter's folder."""
+    backend: str | None = None
+    """pilot: llama.cpp or transformers."""
+    base_gguf: str | None = None
+    """pilot: the GGUF file of the model that it was tuned from."""
     timeout_s: float = 10.0
     """api: when to give a request up."""
     price: tuple[float, float] | None = None

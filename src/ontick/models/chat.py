@@ -152,6 +152,11 @@ class ConversationTokens:
         return frame
 
 
+def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
+    """Return how many tokens two prompts begin with alike."""
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
 def _system_in_first_user_turn(messages: Sequence[Message]) -> list[Message]:
     system = "\n\n".join(message.content for message in messages if message.role == "system")
     turns = [message for message in messages if message.role != "system"]

@@ -1,17 +1,16 @@
-"""In which files are the weights that a word names?"""
+"""Which weights does a word name, to the last bit?"""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from ontick.errors import OntickError
 from ontick.models.catalog import EMBEDDED, embedded_path
 
 
-def weights_place(word: str) -> Path:
-    """Return the GGUF file or the folder that ``smollm2``, ``gguf:PATH`` or ``hf:PATH_OR_HUB_ID`` names.
-
-    A hub id is downloaded.
+def weights_file_or_folder(word: str) -> Path:
+    """Return where the weights are that ``word`` names; a hub id is downloaded.
 
     Raises:
         OntickError: the word names no weights on this machine or the hub.
@@ -31,11 +30,22 @@ def weights_place(word: str) -> Path:
     return weights_folder(what)
 
 
-def weights_files(word: str) -> list[Path]:
-    """Return the files that hold the weights that ``word`` names.
+def weights_digest(word: str) -> str:
+    """Return SHA-256 of the weights that ``word`` names: of a GGUF file, or of a folder's safetensors files' digests.
 
     Raises:
-        OntickError: the word names no weights on this machine or the hub.
+        OntickError: the word names no weights, or they cannot be read.
     """
-    place = weights_place(word)
-    return [place] if place.is_file() else sorted(place.glob("*.safetensors"))
+    place = weights_file_or_folder(word)
+    try:
+        if place.is_file():
+            return _digest(place)
+        files = sorted(place.glob("*.safetensors"))
+        return hashlib.sha256("".join(_digest(path) for path in files).encode()).hexdigest()
+    except OSError as error:
+        raise OntickError(f"cannot read {place} ({error.strerror}); give another model") from error
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

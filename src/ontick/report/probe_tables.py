@@ -11,6 +11,9 @@ from rich.table import Table
 
 from ontick.records import Json
 
+SHORT = 70
+"""How many letters of an answer are shown; the record has them all."""
+
 
 def probe_parts(probe: Json) -> Iterator[RenderableType]:
     """Yield what ``probe`` found, part by part."""
@@ -21,8 +24,9 @@ def probe_parts(probe: Json) -> Iterator[RenderableType]:
     if followed and followed["n"]:
         yield _confusion_table(followed, "in states of the teacher's flights it answered")
     yield _figures_table(probe)
-    if probe["questions"] is not None:
+    if probe["knowledge"] is not None:
         yield _questions_table(probe["questions"])
+        yield _knowledge_table(probe["knowledge"])
 
 
 def _states_table(probe: Json) -> Table:
@@ -74,12 +78,64 @@ def _figures_table(probe: Json) -> Table:
 
 def _questions_table(questions: list[Json]) -> Table:
     table = _titled("ordinary questions")
-    table.add_column("asked", no_wrap=True)
+    table.add_column("asked", max_width=36)
+    table.add_column("")
     table.add_column("answered")
+    compared = questions[0]["base_right"] is not None
+    if compared:
+        table.add_column("base")
     for asked in questions:
-        answer = f"(none: {asked['failure']})" if asked["failure"] else " ".join(asked["answer"].split())
-        table.add_row(escape(asked["question"]), escape(answer))
+        cells = [escape(asked["question"]), _mark(asked["right"]), _said(asked["answer"], asked["failure"])]
+        table.add_row(*cells, *([_mark(asked["base_right"])] if compared else []))
     return table
+
+
+def _knowledge_table(knowledge: Json) -> Table:
+    base = knowledge["base"]
+    table = _titled("right, by kind")
+    table.add_column("kind")
+    for heading in ("right", "of the base", "still right")[: 3 if base else 1]:
+        table.add_column(heading, justify="right")
+    for kind, found in knowledge["kinds"].items():
+        told = [f"{found['right']}/{found['n']}"]
+        if base:
+            told += [f"{found['base_right']}/{found['n']}", f"{found['still_right']}/{found['base_right']}"]
+        table.add_row(escape(kind), *told)
+    table.add_section()
+    told = [f"{knowledge['right']}/{knowledge['n']}"]
+    if base:
+        told += [f"{base['right']}/{knowledge['n']}", f"{base['still_right']}/{base['right']}"]
+    table.add_row("in all", *told)
+    intervals = [_interval(knowledge["share_ci95"])]
+    if base:
+        intervals += ["", _interval(base["still_right_ci95"])]
+    table.add_row("95 % interval", *intervals)
+    if base:
+        table.caption, table.caption_justify = _distance(base), "left"
+    return table
+
+
+def _distance(base: Json) -> str:
+    name = escape(base["word"])
+    if base["kl_nats"] is None:
+        return f"Its KL divergence from {name} is not known: {escape(base['why_no_kl'] or 'the base gave no answer')}."
+    low, high = base["kl_ci95"]
+    return f"KL divergence from {name}: {base['kl_nats']:.3g} nats a token ({low:.3g} to {high:.3g})."
+
+
+def _mark(right: bool) -> str:
+    return "[green]right[/]" if right else "[red]wrong[/]"
+
+
+def _said(answer: str | None, failure: str | None) -> str:
+    if answer is None:
+        return f"(none: {escape(failure or '')})"
+    said = " ".join(answer.split())
+    return escape(said if len(said) <= SHORT else f"{said[: SHORT - 1]}…")
+
+
+def _interval(ci95: list[float] | None) -> str:
+    return "-" if ci95 is None else f"{ci95[0]:.0%} to {ci95[1]:.0%}"
 
 
 def _titled(title: str) -> Table:

@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from ontick.evaluation.failures import failures_in_words, seeds_in_words
 from ontick.records import Json
 
 _VERDICT_STYLE = {"flies": "green", "policy": "yellow", "latency": "cyan", "both": "red"}
@@ -33,6 +34,11 @@ def evaluation_table(evaluation: Json) -> Table:
         low, high = summary["reward_ci95"]
         table.add_row("mean reward", f"{summary['reward_mean']:.1f}", f"{low:.1f} to {high:.1f}")
         table.add_row("median steps", f"{summary['steps_median']:.0f}")
+    for kind, seeds in summary["failures_left"].items():
+        table.add_row(escape(f"failed: {kind}"), str(len(seeds)), seeds_in_words(seeds))
+    if summary["watch_first"] is not None:
+        seed = summary["watch_first"]
+        table.add_row("look first at", f"seed {seed}", f"--seed {seed} --episodes 1")
     total = summary["fresh_ticks"] + summary["late_ticks"]
     table.add_row("ticks with a fresh action", f"{summary['fresh_ticks']} of {total}")
     table.add_row("stale, invalid answers", f"{summary['stale_answers']}, {summary['invalid_answers']}")
@@ -82,6 +88,15 @@ def verdict_table(verdicts: Sequence[Json]) -> Table:
             verdict_words(verdict["verdict"]),
         )
     return table
+
+
+def failures_line(summary: Json, where: str = "") -> list[str]:
+    """Return what is left to mend and what to watch, as a line; no line where nothing failed."""
+    if summary["watch_first"] is None:
+        return []
+    seed = summary["watch_first"]
+    told = f"failures left{where}: {failures_in_words(summary)}"
+    return [f"{told}; look first at seed {seed}: --seed {seed} --episodes 1"]
 
 
 def curve_table(curve: Json) -> Table:

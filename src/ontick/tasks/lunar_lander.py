@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, cast
 
+import numpy as np
 from gymnasium.envs.box2d import lunar_lander
 
-from ontick.records import Episode, State
+from ontick.records import Episode, Flight, State
 from ontick.tasks.base import Diagnostic, Ending, Environment, Feature, Task
 from ontick.tasks.examples import shipped_examples
 
@@ -16,6 +18,29 @@ _gymnasium: Any = lunar_lander
 
 TIME_LIMIT_STEPS = 1000
 SOLVED_REWARD = 200.0
+
+PUSH = 1.0
+"""The hardest push, in m/s of change of the lander's speed (0.2 of what is observed as vx, 0.13 as vy)."""
+
+TWIST = 0.5
+"""And in rad/s of change of its spin."""
+
+EDGE_X = 1.0
+"""Where LunarLander-v3 ends an episode: the sides of the picture. There is no edge above."""
+
+AT_REST_REWARD = 100.0
+"""The last tick's reward when the lander has come to rest, and no other reward is just that."""
+
+OVERTURNED_RAD = math.pi / 4
+"""A lander that leans further does not stand on its legs again."""
+
+TUMBLING = 0.4 * math.pi
+"""Half a turn a second; the observation's spin is 20 / FPS of it in radians a second."""
+
+TOUCHDOWN_TICKS = 25
+"""Half a second: how long the end of a flight is looked at for the moment in which the ground is met."""
+
+_X, _ANGLE, _SPIN, _LEFT_LEG, _RIGHT_LEG = 0, 4, 5, 6, 7
 
 _NOTHING, _LEFT, _MAIN, _RIGHT = (frozenset({action}) for action in range(4))
 
@@ -80,6 +105,17 @@ class LunarLander(Task):
         Diagnostic((0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0), _NOTHING, "standing on both legs"),
     )
 
+    box: ClassVar = (
+        (-1.0, 1.0),
+        (0.0, 1.5),
+        (-1.0, 1.0),
+        (-1.5, 0.5),
+        (-0.8, 0.8),
+        (-1.0, 1.0),
+        (0.0, 1.0),
+        (0.0, 1.0),
+    )
+
     @property
     def measures(self) -> Mapping[str, Callable[[Episode], bool]]:
         """``landed``: positive total reward; ``solved``: at least 200; ``timeouts``: the time limit was reached."""
@@ -93,6 +129,58 @@ class LunarLander(Task):
             return "solved"
         return "landed" if ending.reward > 0 else "crash"
 
+    def failure(self, flight: Flight) -> str | None:
+        """Return what went wrong.
+
+        At the time limit ``hover`` (in the air) or ``never at rest`` (on the ground); ``drift out`` (over a side of the
+        picture); ``costly landing`` (at rest, but with no reward left); otherwise the body hit the ground:
+        ``tumble`` if it came down overturned or spinning, ``tip over`` if it came down upright and then fell over,
+        and ``crash`` if it just came down too fast.
+        """
+        episode = flight.episode
+        if super().failure(flight) is None:
+            return None
+        ticks = flight.ticks[-TOUCHDOWN_TICKS:]
+        last_states = [*(tick.observation.tolist() for tick in ticks), list(episode.final_observation)]
+        if len(last_states[-1]) != len(self.features):
+            return episode.outcome
+        if _timed_out(episode):
+            return "never at rest" if any(map(_touches, last_states)) else "hover"
+        if abs(last_states[-1][_X]) >= EDGE_X:
+            return "drift out"
+        if ticks and ticks[-1].reward == AT_REST_REWARD:
+            return "costly landing"
+        came_down = _before_touchdown(last_states)
+        if _tilt_rad(came_down) > OVERTURNED_RAD or abs(came_down[_SPIN]) > TUMBLING:
+            return "tumble"
+        return "tip over" if _tilt_rad(last_states[-1]) > OVERTURNED_RAD else "crash"
+
     def teacher(self, env: Environment, observation: State) -> int:
         """Ask Gymnasium's own heuristic."""
         return int(_gymnasium.heuristic(env, observation))
+
+    def push(self, env: Environment, rng: np.random.Generator) -> None:
+        """Hit the lander with an impulse from any side, and twist it: up to `PUSH` and `TWIST` either way."""
+        lander: Any = cast(Any, env.unwrapped).lander
+        push_x, push_y, twist = (float(part) for part in rng.uniform(-1, 1, 3))
+        impulse = (PUSH * lander.mass * push_x, PUSH * lander.mass * push_y)
+        lander.ApplyLinearImpulse(impulse, lander.worldCenter, True)
+        lander.ApplyAngularImpulse(TWIST * lander.inertia * twist, True)
+
+
+def _touches(state: Sequence[float]) -> bool:
+    return state[_LEFT_LEG] > 0 or state[_RIGHT_LEG] > 0
+
+
+def _before_touchdown(states: Sequence[Sequence[float]]) -> Sequence[float]:
+    """Return the state before a leg first touches the ground: what comes after is the ground's doing.
+
+    Where no leg ever touches it, it is the last state before the body does.
+    """
+    touched = next((place for place, state in enumerate(states) if _touches(state)), len(states) - 1)
+    return states[max(0, touched - 1)]
+
+
+def _tilt_rad(state: Sequence[float]) -> float:
+    """Return how far the lander leans from upright, 0 to pi; its angle goes on counting after a full turn."""
+    return abs(math.remainder(state[_ANGLE], math.tau))

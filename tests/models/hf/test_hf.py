@@ -13,6 +13,7 @@ import transformers
 
 import families
 from ontick.contracts import LanguageModelContract
+from ontick.evaluation.retention import divergence_nats
 from ontick.models.base import Message, ModelOptions
 from ontick.models.catalog import load_model
 from ontick.models.hf.load import dtype_of
@@ -213,6 +214,20 @@ def test_both_backends_nearly_agree_on_the_embedded_weights() -> None:
         messages = prompt.messages(state)
         ours, theirs = embedded().choose(messages, prompt.choices), other.choose(messages, prompt.choices)
         assert ours.logprobs == pytest.approx(theirs.logprobs, abs=0.2)
+
+
+def test_both_backends_find_every_token_as_likely_on_the_same_weights() -> None:
+    other = load_model("smollm2", ModelOptions(quantisation="f32", threads=1))
+    assert isinstance(other, LlamaCpp)
+    for question in ("What is 2 + 2?", "Tell me a joke."):
+        asked = [Message("user", question)]
+        said = embedded().complete(asked, 8).tokens
+        assert said
+        assert other.complete(asked, 8).tokens == said
+        ours, theirs = embedded().logprobs(asked, said), other.logprobs(asked, said)
+        assert ours.shape == theirs.shape == (len(said) + 1, 49_152)
+        assert np.abs(ours - theirs).max() < 0.02
+        assert divergence_nats(ours, theirs) < 1e-5
 
 
 def test_it_says_which_weights_it_runs() -> None:

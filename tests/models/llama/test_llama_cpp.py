@@ -27,6 +27,8 @@ def embedded() -> LlamaCpp:
 
 
 class TestEmbeddedModel(LanguageModelContract):
+    ROUNDING_NATS = 0.3
+
     def make_model(self) -> LlamaCpp:
         return embedded()
 

@@ -24,8 +24,9 @@ from ontick.models.base import ModelOptions
 from ontick.models.catalog import EMBEDDED, EMBEDDED_NAME
 from ontick.models.hf.conversation import Conversation
 from ontick.models.hf.load import Loaded, device_of, dtype_of, load, quiet
-from ontick.models.weights import weights_place
+from ontick.models.weights import weights_file_or_folder
 from ontick.pilots.card import Kind, PilotCard
+from ontick.pilots.weights import base_of, check_weights, source_of
 from ontick.prompts import Prompt
 from ontick.tasks.base import Task
 
@@ -62,7 +63,7 @@ def load_word(word: str, options: ModelOptions) -> Loaded:
     Raises:
         OntickError: it names none, or they cannot be loaded.
     """
-    place = weights_place(word)
+    place = weights_file_or_folder(word)
     return load(str(place), options, EMBEDDED_NAME if word in (EMBEDDED, f"hf:{EMBEDDED}") else None)
 
 
@@ -72,12 +73,13 @@ def load_pilot(folder: Path, card: PilotCard, options: ModelOptions) -> Loaded:
     Raises:
         OntickError: the pilot is no language model, or cannot be loaded.
     """
+    if card.kind is Kind.MLP:
+        raise OntickError(f"{folder} is a pilot of kind {card.kind}, not a language model; give another")
+    check_weights(folder, card)
     if card.kind is Kind.FULL:
         return load(str(folder), options, card.name)
-    if card.kind is not Kind.LORA or card.base is None:
-        raise OntickError(f"{folder} is a pilot of kind {card.kind}, not a language model; give another")
-    place = weights_place(card.base)
-    return load(str(place), replace(options, adapter=str(folder)), card.name)
+    source = source_of(folder, card, base_of(card, options))
+    return load(source.word, replace(options, adapter=str(source.adapter)), card.name)
 
 
 def make_student(task: Task, settings: SftSettings, parent: Parent | None = None) -> Student:
@@ -142,7 +144,7 @@ def _with_unsloth(task: Task, settings: SftSettings, parent: Parent | None, comp
         raise OntickError("--unsloth begins new adapters only; leave it out, or use: lora without --from")
     if not torch.cuda.is_available() or importlib.util.find_spec("unsloth") is None:
         raise OntickError("--unsloth needs a CUDA GPU and the package unsloth; leave it out, or: pip install unsloth")
-    place = weights_place(settings.base)
+    place = weights_file_or_folder(settings.base)
     if place.is_file():
         raise OntickError("--unsloth reads Hugging Face folders only; give --base hf:PATH_OR_HUB_ID")
     unsloth: Any = importlib.import_module("unsloth")

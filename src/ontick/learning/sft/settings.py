@@ -200,7 +200,7 @@ class SftSetup:
     to: Path
     """The pilot's folder."""
     settings: SftSettings
-    parent: Path | None = None
-    """A pilot to go on from, which then decides base and prompt."""
+    parent: str | None = None
+    """A pilot to go on from, which then decides base and prompt: a folder, a name in ``pilots/`` or a hub id."""
     balance: Balance = Balance.NONE
     task_module: str | None = None

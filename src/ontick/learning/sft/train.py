@@ -32,8 +32,10 @@ from ontick.learning.sft.shared import SharedPrefix, fitting_reader
 from ontick.learning.sft.tokens import Asks, draw_order, tokenise
 from ontick.learning.sft.trainer import AnswerTrainer, Collator, Examiner, Reports, silenced
 from ontick.models.base import LocalModel, ModelOptions
-from ontick.models.weights import weights_files, weights_place
-from ontick.pilots.card import PilotCard, read_card, weights_id
+from ontick.models.weights import weights_file_or_folder
+from ontick.pilots.card import PilotCard, read_card
+from ontick.pilots.find import find_pilot
+from ontick.pilots.weights import base_digest
 from ontick.prompts import Prompt
 from ontick.provenance import usable_cores
 from ontick.records import Json, State
@@ -58,8 +60,11 @@ def train_language_model(setup: SftSetup, progress: Progress = silent) -> Json |
     if not setup.data:
         raise OntickError("there is nothing to learn from; give --data DIR, made with: ontick collect")
     datasets = [read_dataset(folder.expanduser(), task) for folder in setup.data]
+    hashes = [dataset.hash for dataset in datasets]
+    if len(set(hashes)) < len(hashes):
+        raise OntickError("--data names the same data twice; give it once, or weigh it with --balance")
     lesson = lesson_of(datasets, len(task.actions), setup.balance)
-    parent = None if setup.parent is None else setup.parent.expanduser()
+    parent = None if setup.parent is None else find_pilot(setup.parent)
     card = fine_tune(task, lesson, setup.settings, setup.to.expanduser(), parent=parent, progress=progress)
     return {"pilot": str(setup.to), **asdict(card)} if is_main_process() else None
 
@@ -91,7 +96,7 @@ def fine_tune(
             raise OntickError(f"{parent} flies {origin.card.task}, not {task.name}; begin with another")
         settings = as_parent_was(settings, origin)
     guard.check_seeds(lesson.demos, settings.selection.seeds)
-    digest = weights_id(weights_files(settings.base))
+    digest = base_digest(settings.base)
     asked = _asked(task, lesson, settings, origin, digest) | {"anew": anew}
     folder = TrainingFolder(to)
     if (made := folder.finished(asked)) is not None:
@@ -144,7 +149,7 @@ class _ModelAsks:
 
 def _check_flight(task: Task, settings: SftSettings, student: Student, states: npt.NDArray[np.float32]) -> None:
     """See that llama.cpp, which flies what begins as a GGUF file, reads the very tokens that are trained on."""
-    place = weights_place(settings.base)
+    place = weights_file_or_folder(settings.base)
     if not place.is_file():
         return
     from ontick.models.llama.model import LlamaCpp

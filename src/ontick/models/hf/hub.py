@@ -25,8 +25,10 @@ UNWANTED = ("*/*", "consolidated*")
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
-def weights_folder(word: str) -> Path:
+def weights_folder(word: str, form: str = "hf:PATH_OR_HUB_ID") -> Path:
     """Return the folder of the model or adapter ``word``: a path, or a hub id such as ``Qwen/Qwen3-0.6B``.
+
+    ``form`` is how such a word is written on the command line, for the mistakes.
 
     Raises:
         OntickError: there is no such folder, or the hub does not give it.
@@ -35,15 +37,15 @@ def weights_folder(word: str) -> Path:
     if path.exists() or not _HUB_ID.fullmatch(word):
         if path.is_dir():
             return path
-        raise OntickError(f"there is no folder {word}; give a model's folder or a hub id: hf:PATH_OR_HUB_ID")
+        raise OntickError(f"there is no folder {word}; give a model's folder or a hub id: {form}")
     try:
         return Path(cast("str", _hub.snapshot_download(word, allow_patterns=WANTED, ignore_patterns=UNWANTED)))
     except Exception as error:
-        raise unavailable(word, error) from error
+        raise unavailable(word, error, f"{form.partition(':')[0]}:PATH") from error
 
 
-def unavailable(hub_id: str, error: Exception) -> OntickError:
-    """Return what to tell the user when the hub did not give ``hub_id``."""
+def unavailable(hub_id: str, error: Exception, path: str = "hf:PATH") -> OntickError:
+    """Return what to tell the user when the hub did not give ``hub_id``; ``path`` is how a folder is written."""
     login = "run: hf auth login"
     if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, errors.HfHubHTTPError):
         error = error.__cause__  # the hub was reached, and refused
@@ -60,10 +62,10 @@ def unavailable(hub_id: str, error: Exception) -> OntickError:
         case _ if status in {401, 403}:
             why = f"Hugging Face refuses your token for {hub_id}; {login}"
         case errors.HfHubHTTPError() if status is not None:
-            why = f"Hugging Face answered {status} for {hub_id}; try again later, or give a folder: hf:PATH"
+            why = f"Hugging Face answered {status} for {hub_id}; try again later, or give a folder: {path}"
         case errors.LocalEntryNotFoundError() | ConnectionError() | TimeoutError() | _errors.HTTPError():
-            why = f"{hub_id} is not here and Hugging Face cannot be reached; connect, or give a folder: hf:PATH"
+            why = f"{hub_id} is not here and Hugging Face cannot be reached; connect, or give a folder: {path}"
         case _:
             said = " ".join(str(error).split()) or type(error).__name__
-            why = f"{hub_id} could not be downloaded ({said}); mend that, or give a folder: hf:PATH"
+            why = f"{hub_id} could not be downloaded ({said}); mend that, or give a folder: {path}"
     return OntickError(why)

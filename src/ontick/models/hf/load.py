@@ -6,7 +6,6 @@ run. A GGUF file is unpacked once: reading it takes transformers 100 times as lo
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import io
 import json
@@ -21,9 +20,10 @@ from typing import Any, NamedTuple
 import torch
 import transformers
 
-from ontick.cache import cache_folder
+from ontick.cache import cache_folder, file_digest
 from ontick.errors import OntickError, missing_package, unknown_name
 from ontick.models.base import ModelOptions
+from ontick.models.gguf_file import is_gguf
 from ontick.models.hf.hub import weights_folder
 
 _transformers: Any = transformers
@@ -57,7 +57,7 @@ def load(word: str, options: ModelOptions, name: str | None = None) -> Loaded:
     device = device_of(options.device)
     dtype = dtype_of(options.dtype, device)
     with quiet():
-        if _is_gguf(word):
+        if _is_gguf_word(word):
             path = Path(word).expanduser()
             folder, name = _unpacked(path, dtype), name or path.stem
         else:
@@ -182,23 +182,21 @@ def _merged(model: Any, adapter: Path) -> Any:
     return adapted.merge_and_unload()
 
 
-def _is_gguf(word: str) -> bool:
+def _is_gguf_word(word: str) -> bool:
     path = Path(word).expanduser()
     if not path.is_file():
         if path.suffix == ".gguf":
             raise OntickError(f"there is no file {word}; give a GGUF file, a model's folder or a hub id")
         return False
-    with path.open("rb") as file:
-        if file.read(4) != b"GGUF":
-            raise OntickError(f"{word} is not a GGUF file; give one, a model's folder or a hub id")
+    if not is_gguf(path):
+        raise OntickError(f"{word} is not a GGUF file; give one, a model's folder or a hub id")
     return True
 
 
 def _unpacked(path: Path, dtype: torch.dtype) -> Path:
     """Return the folder of a GGUF file's weights in ``dtype``, made the first time."""
-    stat = path.stat()
-    which = f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns} {dtype} {_transformers.__version__}"
-    folder = cache_folder() / "unpacked" / f"{path.stem}-{hashlib.sha256(which.encode()).hexdigest()[:16]}"
+    digest = file_digest(path, str(dtype), _transformers.__version__)
+    folder = cache_folder() / "unpacked" / f"{path.stem}-{digest[:16]}"
     if folder.exists():
         return folder
     try:

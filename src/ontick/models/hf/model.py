@@ -6,19 +6,28 @@ template by `ontick.models.chat`.
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
-from ontick.errors import OntickError
+from ontick.models.answers import choose_among, fitting, normalised, write_likeliest
 from ontick.models.base import Choice, Completion, Message, ModelInfo, ModelOptions, Reading
 from ontick.models.hf.conversation import Conversation
 from ontick.models.hf.load import Loaded, load, quiet
-from ontick.models.hf.read import GrowingReader, Reader, floats, install_head, keeps_everything
+from ontick.models.hf.read import (
+    ChosenHead,
+    GrowingReader,
+    Reader,
+    floats,
+    install_head,
+    keeps_everything,
+    read_whole,
+)
 from ontick.models.hf.static import StaticReader, capture_graph, fuse
 
 END_OF_TURN = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<turn|>", "<|end|>")
@@ -49,7 +58,8 @@ class HuggingFace:
             (Reading.SCORE, Reading.GENERATE),
         )
         with quiet():
-            self._reader = _reader(model, self._context_tokens)
+            self._model, self._head = model, install_head(model)
+            self._reader = _reader(model, self._head, self._context_tokens)
         self._ends = _end_tokens(loaded)
         written = Conversation(loaded.tokenizer, loaded.name)
         self._template, self._conversation, self.tokenize = written.template, written.tokens, written.tokenize
@@ -66,37 +76,28 @@ class HuggingFace:
             prompt = self._fitting(self._conversation.tokens(messages))
             answers = self._conversation.answers(messages, prompt, tuple(choices))
             reading = self._reader.read(prompt, answers)
-            scores = floats(reading.logits)
-            top = max(scores)
-            log_total = top + math.log(math.fsum(math.exp(score - top) for score in scores))
-            return Choice(
-                index=scores.index(top),
-                logprobs=tuple(score - log_total for score in scores),
-                prefix_tokens=reading.kept,
-                new_tokens=len(prompt) - reading.kept,
-                elapsed_ms=(time.perf_counter() - start) * 1e3,
+            return choose_among(
+                floats(reading.logits), prompt_tokens=len(prompt), prefix_tokens=reading.kept, start_s=start
             )
 
     def complete(self, messages: Sequence[Message], max_tokens: int) -> Completion:
         """Return what the model writes; see `LanguageModel.complete`."""
         with self._lock:
             start = time.perf_counter()
-            prompt = self._conversation.tokens(messages)
-            read, ttft_ms = prompt, None
-            while len(read) - len(prompt) < max_tokens:
-                token = int(self._reader.read(self._fitting(read)).logits.argmax())
-                if token in self._ends:
-                    break
-                ttft_ms = ttft_ms or (time.perf_counter() - start) * 1e3
-                read = [*read, token]
-            said = read[len(prompt) :]
-            return Completion(
-                text=self._backend.decode(said, skip_special_tokens=True),
-                ttft_ms=ttft_ms,
-                elapsed_ms=(time.perf_counter() - start) * 1e3,
-                prompt_tokens=len(prompt),
-                completion_tokens=len(said),
+            return write_likeliest(
+                self._conversation.tokens(messages),
+                max_tokens,
+                likeliest=lambda read: int(self._reader.read(self._fitting(read)).logits.argmax()),
+                ends=self._ends,
+                decode=lambda said: self._backend.decode(said, skip_special_tokens=True),
+                start_s=start,
             )
+
+    def logprobs(self, messages: Sequence[Message], answer: Sequence[int]) -> npt.NDArray[np.float32]:
+        """Return how likely every token is at each place of an answer; see `LocalModel.logprobs`."""
+        with self._lock:
+            tokens = self._fitting([*self._conversation.tokens(messages), *answer])
+            return normalised(read_whole(self._model, self._head, tokens, len(answer) + 1).cpu().numpy())
 
     def render(self, messages: Sequence[Message]) -> str:
         """Return the prompt as text; see `LocalModel.render`."""
@@ -112,16 +113,10 @@ class HuggingFace:
             return self._conversation.answers(messages, self._conversation.tokens(messages), tuple(choices))
 
     def _fitting(self, prompt: list[int]) -> list[int]:
-        if len(prompt) > self._context_tokens:
-            raise OntickError(
-                f"the prompt has {len(prompt)} tokens and {self.info.name} reads {self._context_tokens}; "
-                "give fewer examples, or --model.context-tokens"
-            )
-        return prompt
+        return fitting(prompt, self._context_tokens, self.info.name)
 
 
-def _reader(model: Any, context_tokens: int) -> Reader:
-    head = install_head(model)
+def _reader(model: Any, head: ChosenHead | None, context_tokens: int) -> Reader:
     if model.device.type == "cuda" and keeps_everything(model):
         return StaticReader(model, head, context_tokens, capture_graph, fuse)
     return GrowingReader(model, head)

@@ -14,6 +14,8 @@ import transformers
 from torch import nn
 from transformers import cache_utils
 
+from ontick.models.chat import common_prefix
+
 _transformers: Any = transformers
 _caches: Any = cache_utils
 
@@ -86,11 +88,6 @@ def install_head(model: Any) -> ChosenHead | None:
     return None
 
 
-def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
-    """Return how many tokens two prompts begin with alike."""
-    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
-
-
 def keeps_everything(model: Any) -> bool:
     """Say whether the model's memory is keys and values alone, which can be cut back to any length.
 
@@ -138,6 +135,15 @@ class GrowingReader:
         # Made without the model's configuration, every layer keeps everything; masks still follow the configuration.
         self._cache: Any = _caches.DynamicCache() if self._can_cut else _caches.DynamicCache(config=self._model.config)
         self._cached: list[int] = []
+
+
+@torch.inference_mode()
+def read_whole(model: Any, head: ChosenHead | None, tokens: Sequence[int], rows: int) -> torch.Tensor:
+    """Return the logits after each of the last ``rows`` tokens, shape (rows, vocabulary), in float32; no cache."""
+    if head is not None:
+        head.rows = None
+    asked = torch.tensor([list(tokens)], device=model.device)
+    return model(input_ids=asked, use_cache=False, logits_to_keep=rows).logits[0].float()
 
 
 def floats(logits: torch.Tensor) -> list[float]:

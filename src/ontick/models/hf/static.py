@@ -17,7 +17,8 @@ from typing import Any, TypeAlias
 import torch
 from transformers import cache_utils
 
-from ontick.models.hf.read import ChosenHead, Reading, common_prefix, of_tokens
+from ontick.models.chat import common_prefix
+from ontick.models.hf.read import ChosenHead, Reading, of_tokens
 
 _torch: Any = torch
 _caches: Any = cache_utils

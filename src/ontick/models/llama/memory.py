@@ -6,10 +6,13 @@ keeps one state that cannot be cut; of that, a copy is kept as it was where prom
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ctypes
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import llama_cpp
+
+from ontick.models.chat import common_prefix
 
 BATCH_TOKENS = 512
 
@@ -17,6 +20,8 @@ _LIVE, _COPY = 0, 1
 """The sequence that prompts are read in, and the one that keeps a copy of their beginning."""
 
 _ALL = -1
+
+_LAST = -1
 
 _WORTH_A_COPY = 16
 """A beginning longer than the copied one by more tokens than this is copied anew."""
@@ -51,10 +56,25 @@ class PrefixMemory:
             UnreadableError: llama.cpp gave up on it.
         """
         # The last token is always read again: its logits are what is asked for.
-        shared = min(_common_prefix(self._there, prompt), len(prompt) - 1)
+        shared = min(common_prefix(self._there, prompt), len(prompt) - 1)
         kept = shared if self._cut(shared) else self._restore(prompt, shared)
         self._append(prompt[len(self._there) :])
         return kept
+
+    def read_each(self, prompt: list[int], first: int) -> Iterator[int]:
+        """Bring the memory to ``prompt``, and stop after each token from ``prompt[first]`` on.
+
+        What is yielded is where ``llama_get_logits_ith`` has the logits after that token, until the next stop.
+
+        Raises:
+            UnreadableError: llama.cpp gave up on it.
+        """
+        self.read(prompt[: first + 1])
+        yield _LAST
+        for start in range(first + 1, len(prompt), BATCH_TOKENS):
+            piece = prompt[start : start + BATCH_TOKENS]
+            self._decode(piece, logits_of_each=True)
+            yield from range(len(piece))
 
     def _cut(self, kept: int) -> bool:
         """Forget all but the first ``kept`` tokens; return whether that could be done."""
@@ -68,7 +88,7 @@ class PrefixMemory:
     def _restore(self, prompt: list[int], shared: int) -> int:
         """Go back to the copy, or make one where this prompt and the one before part; return what was there."""
         copied = len(self._copied)
-        if 0 < copied == _common_prefix(self._copied, prompt) and shared - copied <= _WORTH_A_COPY:
+        if 0 < copied == common_prefix(self._copied, prompt) and shared - copied <= _WORTH_A_COPY:
             _api.llama_memory_seq_rm(self._memory, _LIVE, _ALL, _ALL)
             _api.llama_memory_seq_cp(self._memory, _COPY, _LIVE, _ALL, _ALL)
             self._there = list(self._copied)
@@ -86,17 +106,18 @@ class PrefixMemory:
 
     def _append(self, tokens: Sequence[int]) -> None:
         for start in range(0, len(tokens), BATCH_TOKENS):
-            piece = tokens[start : start + BATCH_TOKENS]
-            array = (_api.llama_token * len(piece))(*piece)
-            if _api.llama_decode(self._context, _api.llama_batch_get_one(array, len(piece))) != 0:
-                self._forget()
-                raise UnreadableError
-            self._there += piece
+            self._decode(tokens[start : start + BATCH_TOKENS])
+
+    def _decode(self, tokens: Sequence[int], *, logits_of_each: bool = False) -> None:
+        array = (_api.llama_token * len(tokens))(*tokens)
+        batch = _api.llama_batch_get_one(array, len(tokens))
+        if logits_of_each:
+            batch.logits = (ctypes.c_int8 * len(tokens))(*[1] * len(tokens))
+        if _api.llama_decode(self._context, batch) != 0:
+            self._forget()
+            raise UnreadableError
+        self._there += tokens
 
 
 def _is_recurrent(model: Any) -> bool:
     return bool(_api.llama_model_is_recurrent(model) or _api.llama_model_is_hybrid(model))
-
-
-def _common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
-    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))

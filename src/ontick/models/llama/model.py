@@ -7,21 +7,24 @@ key-value cache), and compares the logits of the choices' tokens at the last pos
 from __future__ import annotations
 
 import ctypes
-import math
 import os
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import llama_cpp
 import numpy as np
+import numpy.typing as npt
 
 from ontick.errors import OntickError
+from ontick.models.answers import choose_among, fitting, normalised, write_likeliest
 from ontick.models.base import Choice, Completion, Message, ModelInfo, ModelOptions, Reading
 from ontick.models.chat import ChatTemplate, ConversationTokens
+from ontick.models.gguf_file import is_gguf
 from ontick.models.llama import kernels
 from ontick.models.llama.log import Quiet
 from ontick.models.llama.memory import BATCH_TOKENS, PrefixMemory, UnreadableError, sequences
@@ -84,42 +87,39 @@ class LlamaCpp:
         """Return what the model writes; see `LanguageModel.complete`."""
         return self._reader.submit(self._complete, messages, max_tokens).result()
 
+    def logprobs(self, messages: Sequence[Message], answer: Sequence[int]) -> npt.NDArray[np.float32]:
+        """Return how likely every token is at each place of an answer; see `LocalModel.logprobs`."""
+        return self._reader.submit(self._logprobs, messages, answer).result()
+
     def _choose(self, messages: Sequence[Message], choices: tuple[str, ...]) -> Choice:
         start = time.perf_counter()
         prompt = self._conversation.tokens(messages)
         answers = self._conversation.answers(messages, prompt, choices)
         prefix_tokens = self._read(prompt)
         logits = _api.llama_get_logits_ith(self._context, -1)
-        scores = [float(logits[token]) for token in answers]
-        top = max(scores)
-        log_total = top + math.log(sum(math.exp(score - top) for score in scores))
-        return Choice(
-            index=scores.index(top),
-            logprobs=tuple(score - log_total for score in scores),
+        return choose_among(
+            [float(logits[token]) for token in answers],
+            prompt_tokens=len(prompt),
             prefix_tokens=prefix_tokens,
-            new_tokens=len(prompt) - prefix_tokens,
-            elapsed_ms=(time.perf_counter() - start) * 1e3,
+            start_s=start,
         )
 
     def _complete(self, messages: Sequence[Message], max_tokens: int) -> Completion:
         start = time.perf_counter()
-        prompt = self._conversation.tokens(messages)
-        read, ttft_ms, said = prompt, None, bytearray()
-        while len(read) - len(prompt) < max_tokens:
-            self._read(read)
-            token = self._likeliest()
-            if _api.llama_vocab_is_eog(self._vocabulary, token):
-                break
-            said += self._piece(token)
-            ttft_ms = ttft_ms or (time.perf_counter() - start) * 1e3
-            read = [*read, token]
-        return Completion(
-            text=said.decode(errors="replace"),
-            ttft_ms=ttft_ms,
-            elapsed_ms=(time.perf_counter() - start) * 1e3,
-            prompt_tokens=len(prompt),
-            completion_tokens=len(read) - len(prompt),
+        return write_likeliest(
+            self._conversation.tokens(messages),
+            max_tokens,
+            likeliest=self._likeliest,
+            ends=lambda token: _api.llama_vocab_is_eog(self._vocabulary, token),
+            decode=lambda said: b"".join(map(self._piece, said)).decode(errors="replace"),
+            start_s=start,
         )
+
+    def _logprobs(self, messages: Sequence[Message], answer: Sequence[int]) -> npt.NDArray[np.float32]:
+        prompt = self._conversation.tokens(messages)
+        tokens = fitting([*prompt, *answer], self._context_tokens, self.info.name)
+        with self._readable():
+            return np.stack([normalised(self._logits(at)) for at in self._memory.read_each(tokens, len(prompt) - 1)])
 
     def render(self, messages: Sequence[Message]) -> str:
         """Return the prompt as text; see `LocalModel.render`."""
@@ -142,9 +142,14 @@ class LlamaCpp:
             raise OntickError(f"{self.info.name} cannot tokenize the prompt; shorten it")
         return tokens[:count]
 
-    def _likeliest(self) -> int:
-        logits = _api.llama_get_logits_ith(self._context, -1)
-        return int(np.ctypeslib.as_array(logits, shape=(_api.llama_vocab_n_tokens(self._vocabulary),)).argmax())
+    def _likeliest(self, prompt: list[int]) -> int:
+        self._read(prompt)
+        return int(self._logits(-1).argmax())
+
+    def _logits(self, at: int) -> npt.NDArray[np.float32]:
+        """Return llama.cpp's own memory, shape (vocabulary,): good until the next reading."""
+        logits = _api.llama_get_logits_ith(self._context, at)
+        return np.ctypeslib.as_array(logits, shape=(_api.llama_vocab_n_tokens(self._vocabulary),))
 
     def _piece(self, token: int) -> bytes:
         buffer = ctypes.create_string_buffer(256)
@@ -158,13 +163,14 @@ class LlamaCpp:
 
     def _read(self, prompt: list[int]) -> int:
         """Have ``prompt`` read; return how many of its tokens had been read already."""
-        if len(prompt) > self._context_tokens:
-            raise OntickError(
-                f"the prompt has {len(prompt)} tokens and {self.info.name} reads {self._context_tokens}; "
-                "give fewer examples, or --model.context-tokens"
-            )
-        try:
+        fitting(prompt, self._context_tokens, self.info.name)
+        with self._readable():
             return self._memory.read(prompt)
+
+    @contextmanager
+    def _readable(self) -> Generator[None]:
+        try:
+            yield
         except UnreadableError as error:
             raise OntickError(
                 f"llama.cpp failed to read the prompt with {self.info.name}; give another GGUF file"
@@ -196,11 +202,10 @@ def check_is_gguf(path: Path) -> None:
         OntickError: it cannot be read, or is something else.
     """
     try:
-        with path.open("rb") as file:
-            magic = file.read(4)
+        found = is_gguf(path)
     except OSError as error:
         raise OntickError(f"cannot read {path} ({error.strerror}); give a GGUF file: gguf:PATH") from error
-    if magic != b"GGUF":
+    if not found:
         raise OntickError(f"{path} is not a GGUF file; give one: gguf:PATH")
 
 

@@ -8,7 +8,6 @@ process of its own, and the fastest is kept.
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import json
 import logging
 import math
@@ -16,6 +15,7 @@ import os
 import statistics
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import llama_cpp
 
-from ontick.cache import cache_folder, made_whole
+from ontick.cache import cache_folder, file_digest, made_whole
 from ontick.errors import OntickError
 from ontick.models.base import Message, ModelOptions
 from ontick.models.llama.kernels import build
@@ -108,14 +108,23 @@ def prepare(path: Path, wanted: str, options: ModelOptions) -> Path:
         wanted = select(path, options).chosen
     if wanted == AS_IS:
         return path
+    check_kind(wanted)
+    made = _made(path, wanted)
+    if not made.exists():
+        convert(path, made, KINDS[wanted])
+    return made
+
+
+def check_kind(wanted: str) -> None:
+    """Refuse a quantisation that there is not.
+
+    Raises:
+        OntickError: naming those that there are.
+    """
     if wanted not in KINDS:
         raise OntickError(
             f"unknown quantisation {wanted!r}; choose one of: {', '.join((AS_IS, FASTEST, *sorted(KINDS)))}"
         )
-    made = _made(path, wanted)
-    if not made.exists():
-        _quantise(path, made, KINDS[wanted])
-    return made
 
 
 def recall(path: Path, options: ModelOptions) -> Selection | None:
@@ -132,14 +141,11 @@ def select(path: Path, options: ModelOptions) -> Selection:
         return known
     _log.info("timing %s in %d quantisations, once for this machine (some 10 s)", path.name, len(CANDIDATES))
     trials = {kind: _try(path, kind, options) for kind in CANDIDATES}
-    chosen = AS_IS
-    for kind, trial in trials.items():
-        best = trials[chosen]
-        if trial is not None and (best is None or trial.decision_ms < best.decision_ms * MARGIN):
-            chosen = kind
+    times = {kind: trial and trial.decision_ms for kind, trial in trials.items()}
+    chosen = _fastest(times, CANDIDATES)
     selection = Selection(
         chosen,
-        {kind: trial and trial.decision_ms for kind, trial in trials.items()},
+        times,
         {kind: _drift(trials[AS_IS], trial) for kind, trial in trials.items()},
         options.processor_threads,
     )
@@ -151,6 +157,20 @@ def select(path: Path, options: ModelOptions) -> Selection:
     return selection
 
 
+def fastest_of(path: Path, kinds: Sequence[str], options: ModelOptions) -> str:
+    """Return the fastest of ``kinds``, the more precise first, for weights of the shape that ``path`` has."""
+    return _fastest(select(path, options).decision_ms, kinds)
+
+
+def _fastest(decision_ms: Mapping[str, float | None], kinds: Sequence[str]) -> str:
+    chosen = kinds[0]
+    for kind in kinds:
+        time_ms, best_ms = decision_ms[kind], decision_ms[chosen]
+        if time_ms is not None and (best_ms is None or time_ms < best_ms * MARGIN):
+            chosen = kind
+    return chosen
+
+
 def remembered_file(path: Path, options: ModelOptions) -> Path:
     """Return where the choice for ``path`` is kept: for as many threads, and this llama.cpp."""
     return _folder(path) / f"{path.stem}.{options.processor_threads}-threads.{build()}.json"
@@ -158,16 +178,19 @@ def remembered_file(path: Path, options: ModelOptions) -> Path:
 
 def _folder(path: Path) -> Path:
     """Return where what is made of a file is kept: by its name, size, time and place."""
-    status = path.stat()
-    known_by = f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
-    return cache_folder() / "models" / f"{path.stem}-{hashlib.sha256(known_by.encode()).hexdigest()[:12]}"
+    return cache_folder() / "models" / f"{path.stem}-{file_digest(path)[:12]}"
 
 
 def _made(path: Path, kind: str) -> Path:
     return _folder(path) / f"{path.stem}.{kind}.gguf"
 
 
-def _quantise(source: Path, made: Path, kind: Kind) -> None:
+def convert(source: Path, made: Path, kind: Kind) -> None:
+    """Write the weights of ``source`` to ``made`` in another quantisation, whole or not at all.
+
+    Raises:
+        OntickError: llama.cpp cannot convert it, or it cannot be written.
+    """
     parameters = _api.llama_model_quantize_default_params()
     parameters.ftype = kind.file_type
     parameters.pure = kind.pure

@@ -1,0 +1,179 @@
+"""What does a language model still know? It is asked ordinary questions, and so is the model that it was made from.
+
+Two measures: the share of what the base model answers right that is *still right*, and how far the model's words have
+moved, KL(base || model) of the next token at each place of the base's own answers, so that both are asked about the
+same texts (as in Kirkpatrick et al., "Overcoming catastrophic forgetting", 2017, and the KL penalty of RLHF).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ontick.errors import OntickError
+from ontick.evaluation.questions import Question
+from ontick.evaluation.statistics import bootstrap_ci95, wilson_ci95
+from ontick.models.base import Completion, LanguageModel, LocalModel, Message, ModelOptions, NoAnswer
+from ontick.models.catalog import EMBEDDED, is_model_word, load_model
+from ontick.pilots.card import read_card
+from ontick.records import Json
+
+ANSWER_TOKENS = 32
+
+PILOT = "pilot:"
+
+TRANSFORMERS = "transformers"
+
+
+@dataclass(frozen=True)
+class Base:
+    """The model that another one was made from."""
+
+    word: str
+    model: LanguageModel
+
+
+def find_base(controller: str, options: ModelOptions, model: LanguageModel, word: str | None = None) -> Base | None:
+    """Load what ``model`` is compared with: ``word``, or else a pilot's base, or the weights below an adapter.
+
+    It is loaded as ``model`` was, without the adapter. None: the model itself is the base.
+
+    Raises:
+        OntickError: it cannot be loaded.
+    """
+    if word is None:
+        word = _known_base(controller, options)
+    if word is None:
+        return None
+    if not is_model_word(word):
+        raise OntickError(f"--base {word} is no language model; give {EMBEDDED}, gguf:PATH or hf:PATH_OR_HUB_ID")
+    if word == EMBEDDED and model.info.backend == TRANSFORMERS:
+        word = f"hf:{EMBEDDED}"
+    return Base(word, load_model(word, replace(options, adapter=None)))
+
+
+def _known_base(controller: str, options: ModelOptions) -> str | None:
+    if controller.startswith(PILOT):
+        return read_card(Path(controller.removeprefix(PILOT)).expanduser()).base
+    return controller if options.adapter else None
+
+
+def ask_questions(
+    model: LanguageModel,
+    base: Base | None,
+    questions: Sequence[Question],
+    *,
+    divergence: bool,
+    on_answer: Callable[[Json], None] = lambda answered: None,
+) -> list[Json]:
+    """Ask each question of the model and of its base; return an object for each, ``on_answer`` gets it at once.
+
+    ``divergence``: the two can be compared token by token, and are (`why_no_divergence` tells).
+
+    Raises:
+        OntickError: a model cannot be asked.
+    """
+    answers: list[Json] = []
+    for question in questions:
+        asked = [Message("user", question.text)]
+        said, failure = _complete(model, asked)
+        before, base_failure = _complete(base.model, asked) if base else (None, None)
+        kl_nats = None
+        if divergence and before and isinstance(model, LocalModel) and base and isinstance(base.model, LocalModel):
+            kl_nats = divergence_nats(*(which.logprobs(asked, before.tokens or ()) for which in (base.model, model)))
+        answers.append(
+            {
+                "kind": question.kind,
+                "question": question.text,
+                "answer": said and said.text,
+                "failure": failure,
+                "right": said is not None and question.right(said.text),
+                "base_answer": before and before.text,
+                "base_failure": base_failure,
+                "base_right": None if base is None else before is not None and question.right(before.text),
+                "kl_nats": kl_nats,
+            }
+        )
+        on_answer(answers[-1])
+    return answers
+
+
+def _complete(model: LanguageModel, asked: Sequence[Message]) -> tuple[Completion | None, str | None]:
+    try:
+        return model.complete(asked, ANSWER_TOKENS), None
+    except NoAnswer as none:
+        return None, none.kind
+
+
+def why_no_divergence(model: LanguageModel, base: LanguageModel, questions: Sequence[Question]) -> str | None:
+    """Say why the two models' words cannot be compared token by token; None if they can."""
+    if not (isinstance(model, LocalModel) and isinstance(base, LocalModel)):
+        return "an API does not tell how likely all tokens are"
+    for question in questions:
+        asked = [Message("user", question.text)]
+        if model.tokens(asked) != base.tokens(asked):
+            return "it reads the questions as other tokens than its base: another tokenizer or chat template"
+    if questions:
+        asked = [Message("user", questions[0].text)]
+        sizes = [which.logprobs(asked, ()).shape[1] for which in (model, base)]
+        if sizes[0] != sizes[1]:
+            return f"it has {sizes[0]} tokens and its base {sizes[1]}: another tokenizer"
+    return None
+
+
+def divergence_nats(base: npt.NDArray[np.float32], model: npt.NDArray[np.float32]) -> float:
+    """Return the mean over rows of KL(base || model), both log-probabilities of shape (rows, vocabulary)."""
+    total = 0.0
+    for expected, found in zip(base.astype(np.float64), model.astype(np.float64), strict=True):
+        p = np.exp(expected)
+        possible = p > 0
+        # The rows are normalised up to rounding only, which may take equal ones a little below nothing.
+        total += max(0.0, float(p[possible] @ (expected - found)[possible]))
+    return total / len(base)
+
+
+def describe_answers(answers: Sequence[Json], base: Base | None, why_no_kl: str | None) -> Json:
+    """Return what the answers come to; intervals are 95 %, of shares Wilson's, of the divergence a bootstrap."""
+    right = sum(answer["right"] for answer in answers)
+    kinds = dict.fromkeys(answer["kind"] for answer in answers)
+    return {
+        "n": len(answers),
+        "right": right,
+        "share": right / len(answers),
+        "share_ci95": list(wilson_ci95(right, len(answers))),
+        "kinds": {kind: _count([a for a in answers if a["kind"] == kind], base) for kind in kinds},
+        "base": base and {**_describe_base(answers, base), "why_no_kl": why_no_kl},
+    }
+
+
+def _count(answers: Sequence[Json], base: Base | None) -> Json:
+    known = [answer for answer in answers if answer["base_right"]]
+    return {
+        "n": len(answers),
+        "right": sum(answer["right"] for answer in answers),
+        "base_right": len(known) if base else None,
+        "still_right": sum(answer["right"] for answer in known) if base else None,
+    }
+
+
+def _describe_base(answers: Sequence[Json], base: Base) -> Json:
+    counted = _count(answers, base)
+    known, still = counted["base_right"], counted["still_right"]
+    divergences = [answer["kl_nats"] for answer in answers if answer["kl_nats"] is not None]
+    info = base.model.info
+    return {
+        "word": base.word,
+        "model": info.name,
+        "backend": info.backend,
+        "quantisation": info.quantisation,
+        "right": known,
+        "still_right": still,
+        "still_right_share": still / known if known else None,
+        "still_right_ci95": list(wilson_ci95(still, known)) if known else None,
+        "kl_nats": sum(divergences) / len(divergences) if divergences else None,
+        "kl_ci95": list(bootstrap_ci95(divergences)) if divergences else None,
+    }
