@@ -104,9 +104,10 @@ def fine_tune(
     with quiet_libraries(), told_where(to):
         args = arguments(settings, folder.training)
         _torch.set_num_threads(settings.threads or max(1, usable_cores() // args.world_size))
+        plan = _prepare(task, settings, lesson, origin, anew, digest, folder, args)
         if args.process_index == 0:
             folder.begin(asked)
-        return _train(_prepare(task, settings, lesson, origin, anew, digest, folder, args), progress)
+        return _train(plan, progress)
 
 
 def _prepare(
