@@ -54,10 +54,11 @@ def tiny_model() -> Path:
 
 
 def taught_states(n: int, seed: int = 0) -> Demonstrations:
-    """Return CartPole states from a box, labelled by the teacher."""
+    """Return CartPole states from a box, denser towards its middle, labelled by the teacher."""
     task = find_task("cartpole")
     env = task.make()
-    states = np.random.default_rng(seed).uniform(-1, 1, (n, 4)) * [2.4, 2.0, 0.21, 2.0]
+    rng = np.random.default_rng(seed)
+    states = rng.uniform(-1, 1, (n, 4)) * rng.uniform(0.1, 1, (n, 1)) * [2.4, 2.0, 0.21, 2.0]
     return demonstrations(states, [task.teacher(env, state) for state in states.astype(np.float32)], "box")
 
 

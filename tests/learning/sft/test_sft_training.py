@@ -60,7 +60,7 @@ def assert_same_weights(one: Path, other: Path) -> None:
     first, second = weights(one), weights(other)
     assert first.keys() == second.keys()
     for name, tensor in first.items():
-        torch.testing.assert_close(tensor, second[name], atol=1e-6, rtol=1e-4)
+        torch.testing.assert_close(tensor, second[name], atol=1e-5, rtol=1e-3)
 
 
 def options(to: Path, *more: str) -> list[str]:
@@ -71,8 +71,8 @@ def options(to: Path, *more: str) -> list[str]:
 
 def test_a_random_model_learns_to_fly_cartpole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = students.dataset(20_000)
-    words = options(tmp_path / "pilot", "--data", str(data), "--optimiser.steps", "900", "--optimiser.batch", "64")
-    words += "--optimiser.learning-rate 2e-3 --selection.every 150 --selection.episodes 10 --json".split()
+    words = options(tmp_path / "pilot", "--data", str(data), "--optimiser.steps", "800", "--optimiser.batch", "64")
+    words += "--optimiser.learning-rate 2e-3 --selection.every 200 --selection.episodes 10 --json".split()
     assert main(words) == 0
     card = json.loads(capsys.readouterr().out)
     assert card["metrics"]["evaluation"]["perfect"] >= 9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -152,7 +153,7 @@ class SftSettings:
         del settings["threads"]
         if self.method is not Method.LORA:
             del settings["lora"]
-        return settings
+        return json.loads(json.dumps(settings))
 
 
 def settings_of(found: Json) -> SftSettings:
