@@ -17,6 +17,7 @@ from ontick.cache import made_whole
 from ontick.errors import OntickError
 from ontick.learning.dataset import Demonstrations, check_new, lines, parse
 from ontick.models.base import Message
+from ontick.models.chat import PROMPT_DATE
 from ontick.prompts import Layout, Prompt
 from ontick.records import Json, State
 from ontick.tasks.base import Task
@@ -26,6 +27,9 @@ Render: TypeAlias = Callable[[Sequence[Message]], str]
 
 BEGINNINGS = ("<|begin_of_text|>", "<bos>", "<s>", "<|startoftext|>", "[BOS]")
 """What templates begin a text with and trainers' tokenizers put there themselves: it would stand there twice."""
+
+_TEMPLATE = {"enable_thinking": False, "date_string": PROMPT_DATE.strftime("%d %b %Y")}
+"""What TRL is to tell templates that think or write the date, as `ChatTemplate` tells them when a model acts."""
 
 
 def export_chat(demos: Demonstrations, prompt: Prompt, path: Path, render: Render | None = None) -> None:
@@ -86,7 +90,7 @@ def _rows(demos: Demonstrations, prompt: Prompt, render: Render | None) -> Itera
 def _conversation(prompt: Prompt, state: State, action: int) -> Json:
     *before, answer = prompt.answered(state, action)
     asked, answered = [message._asdict() for message in before], [answer._asdict()]
-    return {"prompt": asked, "completion": answered, "messages": asked + answered}
+    return {"prompt": asked, "completion": answered, "messages": asked + answered, "chat_template_kwargs": _TEMPLATE}
 
 
 def _text(prompt: Prompt, state: State, action: int, render: Render) -> Json:

@@ -7,6 +7,7 @@ What the labeller wanted, and the source, are in the infos.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import warnings
@@ -16,9 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
-import minari
 import numpy as np
-from minari.data_collector import EpisodeBuffer
 
 from ontick.errors import OntickError, blame
 from ontick.evaluation.episodes import Progress, silent
@@ -27,8 +26,8 @@ from ontick.learning.gather import noise_of
 from ontick.records import Json
 from ontick.tasks.base import Environment, Task
 
-_minari: Any = minari
-_EpisodeBuffer: Any = EpisodeBuffer
+_minari: Any = importlib.import_module("minari")  # it has no types
+_EpisodeBuffer: Any = importlib.import_module("minari.data_collector").EpisodeBuffer
 
 WANTED = "teacher_action"
 """The info that holds what the labeller wants, `UNKNOWN` in the last state, which nobody was asked about."""
@@ -82,9 +81,8 @@ def import_minari(folder: Path, task: Task) -> Demonstrations:
     found = sorted(path.parent for path in folder.glob("**/data/metadata.json"))
     if len(found) != 1:
         names = ", ".join(str(path.parent) for path in found)
-        raise OntickError(
-            f"{folder} holds {len(found)} Minari datasets{f' ({names})' if names else ''}; give the folder of one"
-        )
+        many = f"{len(found)} Minari datasets ({names})" if found else "no Minari dataset"
+        raise OntickError(f"{folder} holds {many}; give the folder of one")
     try:
         with _quiet():
             episodes = list(_minari.MinariDataset(found[0]).iterate_episodes())
