@@ -102,7 +102,8 @@ def test_trl_trains_on_the_tokens_that_a_model_is_asked_with_and_on_the_answer_a
     assert len(trained) == len(demos)
     for row, state, action in zip(trained, demos.states, demos.actions, strict=True):
         messages = prompt.messages(state)
-        asked, answer = model.tokens(messages), model.answer_tokens(messages, prompt.choices)[action]
+        asked = model.tokens(messages)
+        answer = model.answer_tokens(messages, prompt.choices)[int(action)]
         ends = row["input_ids"][len(asked) + 1 :]
         assert row["input_ids"] == [*asked, answer, *ends]
         assert row["labels"] == [-100] * len(asked) + [answer, *ends]

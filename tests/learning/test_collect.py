@@ -156,7 +156,7 @@ def test_a_box_that_does_not_fit_is_refused(box: tuple[tuple[float, float], ...]
 
     Odd.box = box
     with pytest.raises(OntickError, match="box must give"):
-        Odd().check()
+        sample_box(Odd(), teacher_of(Odd()), 1, 0)
 
 
 def always(said: Any) -> Labeller:

@@ -87,7 +87,7 @@ def test_a_dataset_of_others_is_labelled_with_what_was_done(tmp_path: Path, monk
         terminations=[False] * 3,
         truncations=[False, False, True],
     )
-    with pytest.warns(UserWarning, match="is set to None"):
+    with pytest.warns(UserWarning, match="None"):
         minari.create_dataset_from_buffers(
             "others/cartpole-v3",
             [episode],
