@@ -110,6 +110,17 @@ BAD_INPUT: dict[str, tuple[list[str], str]] = {
     "probing nobody we know": (["probe", "cartpole", "smolm2"], "did you mean 'smollm2'"),
     "more examples than there are": (["probe", "cartpole", "smollm2", "--prompt.examples", "65"], "ask for fewer"),
     "a negative seed": (["probe", "cartpole", "teacher", "--seed", "-1"], "give 0 or more"),
+    "no place for data": (["collect", "cartpole"], "--to"),
+    "no such noise": (["collect", "cartpole", "--to", "d", "--noise", "wind:1"], "write none, actions:0.1"),
+    "nobody to fly": (["collect", "cartpole", "--to", "d", "--actor", "teachr"], "did you mean 'teacher'"),
+    "nobody to label": (["collect", "cartpole", "--to", "d", "--labeller", "me"], "python:FILE.py:NAME"),
+    "nothing to collect": (["collect", "cartpole", "--to", "d", "--episodes", "0"], "give --episodes 100"),
+    "no dataset": (["data", "nowhere"], "ontick collect"),
+    "no such balance": (["data", "nowhere", "--balance", "fair"], "sqrt"),
+    "nothing to export": (["export", "nowhere", "--to", "x", "--as", "chat"], "ontick collect"),
+    "no such form": (["export", "nowhere", "--to", "x", "--as", "csv"], "minari"),
+    "nothing to import": (["import", "nowhere", "cartpole", "--to", "x", "--as", "chat"], "ontick export"),
+    "nothing of Minari's": (["import", "nowhere", "cartpole", "--to", "x", "--as", "minari"], "no Minari dataset"),
     "delays without 0": (["cliff", "cartpole", "--delays", "20", "40"], "--delays 0 20 40"),
 }
 
@@ -308,4 +319,5 @@ def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     assert caught.value.code in (None, 0)
     shown = capsys.readouterr().out
     verbs = ("demo", "eval", "verdict", "cliff", "compare", "latency", "probe", "prompt", "models")
+    verbs += ("collect", "data", "export", "import")
     assert all(verb in shown for verb in verbs)
