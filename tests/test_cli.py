@@ -110,6 +110,9 @@ BAD_INPUT: dict[str, tuple[list[str], str]] = {
     "probing nobody we know": (["probe", "cartpole", "smolm2"], "did you mean 'smollm2'"),
     "more examples than there are": (["probe", "cartpole", "smollm2", "--prompt.examples", "65"], "ask for fewer"),
     "a negative seed": (["probe", "cartpole", "teacher", "--seed", "-1"], "give 0 or more"),
+    "no such questions": (["probe", "cartpole", "random", "--questions", "any"], "give --questions all, few, none"),
+    "a base of no language model": (["probe", "cartpole", "teacher", "--base", "smollm2"], "no language model"),
+    "a base that is none": (["probe", "cartpole", "smollm2", "--base", "teacher"], "--base teacher"),
     "delays without 0": (["cliff", "cartpole", "--delays", "20", "40"], "--delays 0 20 40"),
 }
 
