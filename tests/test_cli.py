@@ -121,6 +121,9 @@ BAD_INPUT: dict[str, tuple[list[str], str]] = {
     "no such form": (["export", "nowhere", "--to", "x", "--as", "csv"], "minari"),
     "nothing to import": (["import", "nowhere", "cartpole", "--to", "x", "--as", "chat"], "ontick export"),
     "nothing of Minari's": (["import", "nowhere", "cartpole", "--to", "x", "--as", "minari"], "no Minari dataset"),
+    "no such questions": (["probe", "cartpole", "random", "--questions", "any"], "give --questions all, few, none"),
+    "a base of no language model": (["probe", "cartpole", "teacher", "--base", "smollm2"], "no language model"),
+    "a base that is none": (["probe", "cartpole", "smollm2", "--base", "teacher"], "--base teacher"),
     "delays without 0": (["cliff", "cartpole", "--delays", "20", "40"], "--delays 0 20 40"),
 }
 

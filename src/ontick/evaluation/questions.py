@@ -60,7 +60,10 @@ def choose_questions(word: str) -> tuple[Question, ...]:
     if word not in (ALL, FEW):
         return read_questions(Path(word).expanduser())
     shipped = read_questions(SHIPPED)
-    return shipped if word == ALL else tuple(question for question in shipped if question.text in FEW_QUESTIONS)
+    if word == ALL:
+        return shipped
+    by_text = {question.text: question for question in shipped}
+    return tuple(by_text[text] for text in FEW_QUESTIONS)
 
 
 def read_questions(path: Path) -> tuple[Question, ...]:
