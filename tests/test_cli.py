@@ -307,5 +307,5 @@ def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert caught.value.code in (None, 0)
     shown = capsys.readouterr().out
-    verbs = ("demo", "eval", "verdict", "cliff", "compare", "latency", "probe", "prompt", "models")
+    verbs = ("demo", "eval", "verdict", "cliff", "compare", "latency", "probe", "prompt", "models", "pilots", "push")
     assert all(verb in shown for verb in verbs)

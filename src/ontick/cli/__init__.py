@@ -15,14 +15,15 @@ from tyro.conf import EnumChoicesFromValues, FlagCreatePairsOff, subcommand
 from ontick.cli.asking import Latency, Models, Probe, Prompt
 from ontick.cli.flying import Cliff, Compare, Demo, Eval, Verdict
 from ontick.cli.options import INTERRUPTED
+from ontick.cli.pilots import Pilots, Push
 from ontick.errors import OntickError, blame
 from ontick.report.terminal import say_error, say_what_takes_long, without_box
 
 BAD_INPUT = 2
 
-Verb: TypeAlias = Demo | Eval | Verdict | Cliff | Compare | Latency | Probe | Prompt | Models
+Verb: TypeAlias = Demo | Eval | Verdict | Cliff | Compare | Latency | Probe | Prompt | Models | Pilots | Push
 
-VERBS: tuple[type[Verb], ...] = (Demo, Eval, Verdict, Cliff, Compare, Latency, Probe, Prompt, Models)
+VERBS: tuple[type[Verb], ...] = (Demo, Eval, Verdict, Cliff, Compare, Latency, Probe, Prompt, Models, Pilots, Push)
 
 Command = (
     Annotated[Demo, subcommand("demo")]
@@ -34,6 +35,8 @@ Command = (
     | Annotated[Probe, subcommand("probe")]
     | Annotated[Prompt, subcommand("prompt")]
     | Annotated[Models, subcommand("models")]
+    | Annotated[Pilots, subcommand("pilots")]
+    | Annotated[Push, subcommand("push")]
 )
 
 DESCRIPTION = "Can this language model control this environment in real time? If not: the policy or the latency?"
