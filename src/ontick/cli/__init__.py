@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import io
+import operator
 import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, Protocol
 
 import tyro
 from tyro.conf import EnumChoicesFromValues, FlagCreatePairsOff, subcommand
@@ -16,14 +18,20 @@ from ontick.cli.asking import Latency, Models, Probe, Prompt
 from ontick.cli.data import Collect, Data, Export, Import
 from ontick.cli.flying import Cliff, Compare, Demo, Eval, Verdict
 from ontick.cli.options import INTERRUPTED
+from ontick.cli.pilots import Pilots, Push
 from ontick.errors import OntickError, blame
 from ontick.report.terminal import say_error, say_what_takes_long, without_box
 
 BAD_INPUT = 2
 
-Verb: TypeAlias = (
-    Demo | Eval | Verdict | Cliff | Compare | Latency | Probe | Prompt | Models | Collect | Data | Export | Import
-)
+
+class Verb(Protocol):
+    """A verb: its fields are its options."""
+
+    def run(self) -> int:
+        """Do it and return the exit status."""
+        ...
+
 
 VERBS: tuple[type[Verb], ...] = (
     Demo,
@@ -39,23 +47,12 @@ VERBS: tuple[type[Verb], ...] = (
     Data,
     Export,
     Import,
+    Pilots,
+    Push,
 )
 
-Command = (
-    Annotated[Demo, subcommand("demo")]
-    | Annotated[Eval, subcommand("eval")]
-    | Annotated[Verdict, subcommand("verdict")]
-    | Annotated[Cliff, subcommand("cliff")]
-    | Annotated[Compare, subcommand("compare")]
-    | Annotated[Latency, subcommand("latency")]
-    | Annotated[Probe, subcommand("probe")]
-    | Annotated[Prompt, subcommand("prompt")]
-    | Annotated[Models, subcommand("models")]
-    | Annotated[Collect, subcommand("collect")]
-    | Annotated[Data, subcommand("data")]
-    | Annotated[Export, subcommand("export")]
-    | Annotated[Import, subcommand("import")]
-)
+_either: Any = operator.or_
+_COMMAND: Any = functools.reduce(_either, [Annotated[verb, subcommand(verb.__name__.lower())] for verb in VERBS])
 
 DESCRIPTION = "Can this language model control this environment in real time? If not: the policy or the latency?"
 
@@ -91,7 +88,7 @@ def _parse(arguments: Sequence[str]) -> Verb:
     try:
         with redirect_stderr(box):
             return parse(
-                Command,
+                _COMMAND,
                 args=arguments,
                 prog="ontick",
                 description=DESCRIPTION,
