@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import io
-import operator
 import os
 import sys
+import typing
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
 from typing import Annotated, Any, Protocol
@@ -19,6 +18,7 @@ from ontick.cli.data import Collect, Data, Export, Import
 from ontick.cli.flying import Cliff, Compare, Demo, Eval, Verdict
 from ontick.cli.options import INTERRUPTED
 from ontick.cli.pilots import Pilots, Push
+from ontick.cli.training import Train
 from ontick.errors import OntickError, blame
 from ontick.report.terminal import say_error, say_what_takes_long, without_box
 
@@ -47,12 +47,13 @@ VERBS: tuple[type[Verb], ...] = (
     Data,
     Export,
     Import,
+    Train,
     Pilots,
     Push,
 )
 
-_either: Any = operator.or_
-_COMMAND: Any = functools.reduce(_either, [Annotated[verb, subcommand(verb.__name__.lower())] for verb in VERBS])
+_typing: Any = typing
+_COMMAND = _typing.Union[tuple(Annotated[verb, subcommand(verb.__name__.lower())] for verb in VERBS)]
 
 DESCRIPTION = "Can this language model control this environment in real time? If not: the policy or the latency?"
 

@@ -17,7 +17,7 @@ import torch
 
 from ontick.models.answers import choose_among, fitting, normalised, write_likeliest
 from ontick.models.base import Choice, Completion, Message, ModelInfo, ModelOptions, Reading
-from ontick.models.chat import ChatTemplate, ConversationTokens
+from ontick.models.hf.conversation import Conversation
 from ontick.models.hf.load import Loaded, load, quiet
 from ontick.models.hf.read import (
     ChosenHead,
@@ -46,7 +46,6 @@ class HuggingFace:
         torch.set_num_threads(options.processor_threads)
         loaded = load(word, options, name)
         self._lock = threading.Lock()
-        self._tokenizer = loaded.tokenizer
         self._backend: Any = loaded.tokenizer.backend_tokenizer
         model = loaded.model
         trained = getattr(model.config.get_text_config(), "max_position_embeddings", None) or options.context_tokens
@@ -62,15 +61,8 @@ class HuggingFace:
             self._model, self._head = model, install_head(model)
             self._reader = _reader(model, self._head, self._context_tokens)
         self._ends = _end_tokens(loaded)
-        self._template = ChatTemplate(
-            _template_source(loaded.tokenizer),
-            bos=_bos(loaded.tokenizer),
-            eos=loaded.tokenizer.eos_token or "",
-            model=loaded.name,
-        )
-        added = loaded.tokenizer.added_tokens_decoder.values()
-        special = [token.content for token in added if token.special]
-        self._conversation = ConversationTokens(self._template, self.tokenize, special, loaded.name)
+        written = Conversation(loaded.tokenizer, loaded.name)
+        self._template, self._conversation, self.tokenize = written.template, written.tokens, written.tokenize
 
     def warm_up(self, messages: Sequence[Message]) -> None:
         """Read the prompt; see `LanguageModel.warm_up`."""
@@ -120,10 +112,6 @@ class HuggingFace:
         with self._lock:
             return self._conversation.answers(messages, self._conversation.tokens(messages), tuple(choices))
 
-    def tokenize(self, text: str) -> list[int]:
-        """Return the tokens of ``text``, the template's special tokens read as such and none added."""
-        return self._backend.encode(text, add_special_tokens=False).ids
-
     def _fitting(self, prompt: list[int]) -> list[int]:
         return fitting(prompt, self._context_tokens, self.info.name)
 
@@ -132,18 +120,6 @@ def _reader(model: Any, head: ChosenHead | None, context_tokens: int) -> Reader:
     if model.device.type == "cuda" and keeps_everything(model):
         return StaticReader(model, head, context_tokens, capture_graph, fuse)
     return GrowingReader(model, head)
-
-
-def _template_source(tokenizer: Any) -> str | None:
-    """Return the chat template; of several, the one that has no other purpose."""
-    source: str | dict[str, str] | None = tokenizer.chat_template
-    return source.get("default") if isinstance(source, dict) else source
-
-
-def _bos(tokenizer: Any) -> str:
-    """Return what begins a text: of a model without a template, only if its tokenizer begins every text so."""
-    begins = tokenizer.chat_template or tokenizer("").input_ids[:1] == [tokenizer.bos_token_id]
-    return tokenizer.bos_token or "" if begins else ""
 
 
 def _end_tokens(loaded: Loaded) -> frozenset[int]:

@@ -1,0 +1,62 @@
+"""What is known before a training begins? What is learnt from, by which model, and where it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ontick.learning.balance import Balance, balance_weights
+from ontick.learning.dataset import Dataset, Demonstrations, joined
+from ontick.learning.sft.folder import TrainingFolder
+from ontick.learning.sft.model import Parent, Student
+from ontick.learning.sft.settings import SftSettings
+from ontick.learning.sft.shared import BatchReader
+from ontick.learning.sft.tokens import Examples
+from ontick.records import Json
+from ontick.tasks.base import Task
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What is learnt from."""
+
+    demos: Demonstrations
+    data: tuple[Json, ...] = ()
+    """For each dataset its ``hash``, ``n`` and ``per_source``, for the pilot's card."""
+    weights: npt.NDArray[np.float64] | None = None
+    """How often each is drawn, relative to the others, shape (n,); None: all alike."""
+    balance: str = "none"
+    """Where the weights come from, in a word."""
+
+
+def lesson_of(datasets: Sequence[Dataset], n_actions: int, balance: Balance) -> Lesson:
+    """Return what is learnt from several datasets together."""
+    demos = joined([dataset.demonstrations for dataset in datasets])
+    weights = None if balance is Balance.NONE else balance_weights(demos.actions, n_actions, balance)
+    return Lesson(demos, data_of(datasets), weights, balance.value)
+
+
+def data_of(datasets: Sequence[Dataset]) -> tuple[Json, ...]:
+    """Return what a pilot's card says of its data."""
+    return tuple({key: dataset.card[key] for key in ("hash", "n", "per_source")} for dataset in datasets)
+
+
+class Plan(NamedTuple):
+    """What is known before the training begins."""
+
+    task: Task
+    settings: SftSettings
+    lesson: Lesson
+    student: Student
+    examples: Examples
+    reader: BatchReader
+    folder: TrainingFolder
+    args: Any
+    """A ``TrainingArguments``."""
+    parent: Parent | None
+    digest: str
+    """SHA-256 of the base's weights."""

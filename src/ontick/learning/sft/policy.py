@@ -1,0 +1,104 @@
+"""How does a model that is being trained fly? Many states at once, the beginning of all prompts read once.
+
+What stays the same until the weights change is kept: the beginning's keys and values, and the answer to every prompt
+that was asked; rounded states come again and again in a flight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from transformers import cache_utils
+
+from ontick.learning.sft.shared import SharedPrefix, WholePrompts, at_places, row_of
+from ontick.learning.sft.tokens import Asks, Tokens, shared_prefix
+from ontick.models.hf.read import common_prefix, keeps_everything
+
+_caches: Any = cache_utils
+
+MOST_AT_ONCE = 32
+"""Prompts in one reading: each looks at all others' places, if only to leave them out."""
+
+
+class BatchPolicy:
+    """The likeliest action's token, for many states at once. Each is what the model alone would answer.
+
+    ``shares`` says whether the model reads prompts in one row (`fitting_reader`).
+    """
+
+    def __init__(self, model: Any, asks: Asks, *, shares: bool) -> None:
+        self._model = model
+        self._asks = asks
+        self._row = SharedPrefix(model.config) if shares and keeps_everything(model) else None
+        self._whole = WholePrompts()
+        # Episodes ask from threads of their own; PyTorch would keep a pool of threads for each of them.
+        self._thread = ThreadPoolExecutor(1, "policy")
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what was read: the weights are others now."""
+        self._prefix: list[int] = []
+        self._cache: Any = None
+        self._answered: dict[tuple[int, ...], int] = {}
+
+    def decide_many(self, states: npt.NDArray[np.float32]) -> list[int]:
+        """Return an action for each of ``states``, shape (n, features)."""
+        prompts = [tuple(self._asks.prompt_tokens(state)) for state in states]
+        new = {prompt: state for prompt, state in zip(prompts, states, strict=True) if prompt not in self._answered}
+        asked = list(new.items())
+        for first in range(0, len(asked), MOST_AT_ONCE):
+            part = asked[first : first + MOST_AT_ONCE]
+            logits = self._thread.submit(self._read, [prompt for prompt, _ in part]).result()
+            for (prompt, state), row in zip(part, logits, strict=True):
+                self._answered[prompt] = int(row[self._asks.answer_tokens(state)].argmax())
+        return [self._answered[prompt] for prompt in prompts]
+
+    @torch.no_grad()
+    def _read(self, prompts: Sequence[Tokens]) -> torch.Tensor:
+        """Return the logits after each prompt, shape (prompts, vocabulary), in float32 on the processor."""
+        learning = self._model.training
+        self._model.eval()
+        try:
+            return (self._read_row(prompts) if self._row is not None else self._read_whole(prompts)).float().cpu()
+        finally:
+            self._model.train(learning)
+
+    def _read_whole(self, prompts: Sequence[Tokens]) -> torch.Tensor:
+        batch = self._whole.batch([], prompts)
+        return self._whole.logits(self._model, {name: tensor.to(self._model.device) for name, tensor in batch.items()})
+
+    def _read_row(self, prompts: Sequence[Tokens]) -> torch.Tensor:
+        assert self._row is not None
+        kept = self._kept(prompts)
+        row = row_of(self._prefix[:kept], [prompt[kept:] for prompt in prompts])
+        tokens, positions, owners, places = (column.to(self._model.device) for column in row)
+        mask = self._row.mask(positions, owners, kept, dtype=self._model.dtype)
+        read = self._model(
+            input_ids=tokens[None, kept:],
+            position_ids=positions[None, kept:],
+            attention_mask=mask,
+            past_key_values=self._cache,
+            logits_to_keep=places - kept,
+            use_cache=True,
+        )
+        self._cache.crop(kept - len(tokens))
+        return at_places(read.logits[0], places - kept)
+
+    def _kept(self, prompts: Sequence[Tokens]) -> int:
+        """Have the beginning that these prompts share with those before in the cache; return its length."""
+        shared = shared_prefix(prompts)
+        if self._cache is None:
+            self._prefix = list(prompts[0][:shared])
+        kept = min(shared, *(common_prefix(self._prefix, prompt) for prompt in prompts), len(self._prefix))
+        if self._cache is None or kept < len(self._prefix):
+            # Made without the model's configuration, every layer keeps everything; the masks follow it all the same.
+            self._prefix, self._cache = self._prefix[:kept], _caches.DynamicCache()
+            if kept:
+                ids = torch.tensor([self._prefix], device=self._model.device)
+                self._model(input_ids=ids, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
+        return kept

@@ -1,0 +1,206 @@
+"""What can be asked of the fine-tuning of a language model? Every part of it is an option of the command line."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from ontick.errors import OntickError
+from ontick.learning.balance import Balance
+from ontick.learning.seeds import SELECTION_SEED
+from ontick.models.catalog import EMBEDDED
+from ontick.prompts import ExamplesIn, Layout, PromptStyle
+from ontick.records import Json
+from ontick.wording import Numbers
+
+
+class Method(StrEnum):
+    """What is learnt of a language model."""
+
+    LORA = "lora"
+    """A low-rank adapter beside its weights, which stay as they are."""
+    FULL = "full"
+    """All of its weights."""
+
+
+class Schedule(StrEnum):
+    """How the learning rate falls after the warm-up."""
+
+    LINEAR = "linear"
+    COSINE = "cosine"
+    CONSTANT = "constant_with_warmup"
+
+
+@dataclass(frozen=True)
+class LoraOptions:
+    """A low-rank adapter (Hu et al. 2021, arXiv:2106.09685)."""
+
+    rank: int = 16
+    alpha: int = 32
+    """The adapter counts alpha / rank times."""
+    dropout: float = 0.0
+    """Of what goes into the adapter, while it learns."""
+    targets: tuple[str, ...] = ("all-linear",)
+    """Which layers get one: all-linear, or names such as q_proj v_proj."""
+
+
+@dataclass(frozen=True)
+class OptimiserOptions:
+    """AdamW, and what it is fed."""
+
+    steps: int = 400
+    """How many steps; each learns from one batch."""
+    batch: int = 32
+    """Examples of a step, in all processes together."""
+    accumulate: int = 1
+    """In how many parts a batch is read, to save memory."""
+    learning_rate: float | None = None
+    """The largest; by default 5e-4 for an adapter and 5e-5 for all weights."""
+    schedule: Schedule = Schedule.LINEAR
+    warmup: float = 0.05
+    """The share of the steps in which the learning rate rises."""
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    """The longest gradient; 0: any."""
+
+
+@dataclass(frozen=True)
+class SelectionOptions:
+    """Flights under the virtual clock, time frozen, that choose the checkpoint to keep."""
+
+    every: int = 100
+    """Steps between evaluations, each of which leaves a checkpoint; 0: no flights, the last step is kept."""
+    episodes: int = 10
+    first_seed: int = SELECTION_SEED
+    enough: int = 2
+    """Stop when so many evaluations in a row were perfect; 0: never."""
+
+    @property
+    def seeds(self) -> range:
+        """The seeds flown."""
+        return range(self.first_seed, self.first_seed + self.episodes) if self.every else range(0)
+
+
+@dataclass(frozen=True)
+class SftSettings:
+    """How a language model is fine-tuned."""
+
+    method: Method = Method.LORA
+    base: str = EMBEDDED
+    """The model to begin with: smollm2, gguf:PATH or hf:PATH_OR_HUB_ID."""
+    prompt: PromptStyle = field(default_factory=PromptStyle)
+    lora: LoraOptions = field(default_factory=LoraOptions)
+    optimiser: OptimiserOptions = field(default_factory=OptimiserOptions)
+    selection: SelectionOptions = field(default_factory=SelectionOptions)
+    seed: int = 0
+    """Of the order of the examples, of new weights and of dropout."""
+    dtype: str | None = None
+    """What is computed in: float32, bfloat16 or float16; by default bfloat16 where it is faster."""
+    device: str | None = None
+    threads: int | None = None
+    """Of the processor, for each process; by default as many as there are cores."""
+    unsloth: bool = False
+
+    @property
+    def learning_rate(self) -> float:
+        """The largest learning rate."""
+        asked = self.optimiser.learning_rate
+        return asked if asked is not None else {Method.LORA: 5e-4, Method.FULL: 5e-5}[self.method]
+
+    def check(self) -> None:
+        """Refuse numbers that mean nothing.
+
+        Raises:
+            OntickError: with the first one found.
+        """
+        optimiser, lora, selection = self.optimiser, self.lora, self.selection
+        positive = {
+            "--optimiser.steps": optimiser.steps,
+            "--optimiser.batch": optimiser.batch,
+            "--optimiser.accumulate": optimiser.accumulate,
+            "--lora.rank": lora.rank,
+            "--lora.alpha": lora.alpha,
+            "--selection.episodes": selection.episodes,
+        }
+        for name, value in positive.items():
+            if value < 1:
+                raise OntickError(f"{name} {value} teaches nothing; give 1 or more")
+        for name, value in (("--selection.every", selection.every), ("--selection.enough", selection.enough)):
+            if value < 0:
+                raise OntickError(f"{name} {value} cannot be; give 0 or more")
+        if selection.first_seed < 0:
+            raise OntickError(f"--selection.first-seed {selection.first_seed} is no seed; give 0 or more")
+        if not 0 < self.learning_rate < math.inf:
+            raise OntickError(f"--optimiser.learning-rate {self.learning_rate} teaches nothing; give 5e-4 or so")
+        if not 0 <= optimiser.warmup < 1 or not 0 <= lora.dropout < 1:
+            raise OntickError("--optimiser.warmup and --lora.dropout are shares; give 0 or more and less than 1")
+        if not 0 <= optimiser.weight_decay < math.inf or not 0 <= optimiser.clip < math.inf:
+            raise OntickError("--optimiser.weight-decay and --optimiser.clip cannot be negative; give 0 or more")
+        if optimiser.batch % optimiser.accumulate:
+            raise OntickError(
+                f"a batch of {optimiser.batch} has no {optimiser.accumulate} equal parts; "
+                "choose --optimiser.accumulate so that it divides --optimiser.batch"
+            )
+        if not lora.targets:
+            raise OntickError("--lora.targets names no layer; give all-linear")
+
+    def as_json(self) -> Json:
+        """Return what decides the training: what a pilot's card says of it."""
+        settings = asdict(self) | {"learning_rate": self.learning_rate}
+        del settings["threads"]
+        if self.method is not Method.LORA:
+            del settings["lora"]
+        return settings
+
+
+def settings_of(found: Json) -> SftSettings:
+    """Return the settings that `SftSettings.as_json` wrote, from a pilot's card.
+
+    Raises:
+        OntickError: they are those of something else.
+    """
+    try:
+        prompt = dict(found["prompt"])
+        prompt["features"] = tuple(prompt["features"])
+        prompt |= {
+            "numbers": Numbers(prompt["numbers"]),
+            "examples_in": ExamplesIn(prompt["examples_in"]),
+            "layout": Layout(prompt["layout"]),
+        }
+        lora = dict(found.get("lora") or {})
+        if "targets" in lora:
+            lora["targets"] = tuple(lora["targets"])
+        optimiser = dict(found["optimiser"])
+        optimiser["schedule"] = Schedule(optimiser["schedule"])
+        return SftSettings(
+            method=Method(found["method"]),
+            base=found["base"],
+            prompt=PromptStyle(**prompt),
+            lora=LoraOptions(**lora),
+            optimiser=OptimiserOptions(**optimiser),
+            selection=SelectionOptions(**found["selection"]),
+            seed=found["seed"],
+            dtype=found["dtype"],
+            device=found["device"],
+            unsloth=found["unsloth"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise OntickError(f"these are no settings of a fine-tuning ({error}); train with: lora or full") from error
+
+
+@dataclass(frozen=True)
+class SftSetup:
+    """What ``ontick train TASK lora|full`` is asked."""
+
+    task: str
+    data: tuple[Path, ...]
+    """Folders of datasets, learnt from together."""
+    to: Path
+    """The pilot's folder."""
+    settings: SftSettings
+    parent: str | None = None
+    """A pilot to go on from, which then decides base and prompt: a folder, a name in ``pilots/`` or a hub id."""
+    balance: Balance = Balance.NONE
+    task_module: str | None = None

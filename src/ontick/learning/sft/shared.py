@@ -1,0 +1,167 @@
+"""How does a model read many prompts that begin alike? All of them in one row, the shared beginning once.
+
+A row is the beginning, then every example's rest, one after another. The attention mask lets a token see the beginning
+and its own example, up to itself, and its position is the one that it has in its own prompt; so every example is read
+as if it stood alone, gradients included. There is no padding, and the output head is computed at the answers' places
+alone. A model that does not take such masks (recurrent layers, say) is found out by comparison and reads whole prompts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import torch
+
+from ontick.learning.sft.tokens import Tokens
+
+_torch: Any = torch
+
+Batch: TypeAlias = Mapping[str, torch.Tensor]
+"""A batch of prompts as tensors; which ones is its reader's own affair."""
+
+_SLIDING, _FULL = "sliding_attention", "full_attention"
+
+
+class BatchReader(Protocol):
+    """A way to read a batch of prompts."""
+
+    def batch(self, prefix: Tokens, suffixes: Sequence[Tokens]) -> dict[str, torch.Tensor]:
+        """Return ``prefix`` with each of ``suffixes`` (at least one token) as tensors."""
+        ...
+
+    def logits(self, model: Any, batch: Batch) -> torch.Tensor:
+        """Return the logits after each prompt, shape (examples, vocabulary), by one call of ``model``."""
+        ...
+
+
+class Row(NamedTuple):
+    """Several examples in a row."""
+
+    tokens: torch.Tensor
+    """Shape (tokens,)."""
+    positions: torch.Tensor
+    """Of each token in its own prompt, shape (tokens,)."""
+    owners: torch.Tensor
+    """The example that each token is of, from 1; 0 is the shared beginning. Shape (tokens,)."""
+    places: torch.Tensor
+    """Where each example's last token stands, shape (examples,)."""
+
+
+def row_of(prefix: Tokens, suffixes: Sequence[Tokens]) -> Row:
+    """Return the row of ``prefix`` and then each of ``suffixes``."""
+    tokens, positions, owners, places = list(prefix), list(range(len(prefix))), [0] * len(prefix), list[int]()
+    for number, suffix in enumerate(suffixes, start=1):
+        tokens += suffix
+        positions += range(len(prefix), len(prefix) + len(suffix))
+        owners += [number] * len(suffix)
+        places.append(len(tokens) - 1)
+    return Row(*(torch.tensor(column, dtype=torch.long) for column in (tokens, positions, owners, places)))
+
+
+class SharedPrefix:
+    """Reads a batch as one row.
+
+    ``config`` is the model's configuration: which layers see a window only, and what its attention takes as a mask.
+    """
+
+    def __init__(self, config: Any) -> None:
+        text = config.get_text_config()
+        self._window: int | None = getattr(text, "sliding_window", None)
+        kinds: set[str] = set(getattr(text, "layer_types", None) or ())
+        self._by_kind = _SLIDING in kinds
+        self._all_slide = not kinds and self._window is not None
+        self._adds = getattr(text, "_attn_implementation", None) == "eager"
+
+    def batch(self, prefix: Tokens, suffixes: Sequence[Tokens]) -> dict[str, torch.Tensor]:
+        """Return the row as tensors of one row each."""
+        row = row_of(prefix, suffixes)
+        return {
+            "input_ids": row.tokens[None],
+            "position_ids": row.positions[None],
+            "owners": row.owners,
+            "places": row.places,
+        }
+
+    def logits(self, model: Any, batch: Batch) -> torch.Tensor:
+        """Read the row; return the logits at the answers' places."""
+        mask = self.mask(batch["position_ids"][0], batch["owners"], dtype=_dtype(model))
+        read = model(
+            input_ids=batch["input_ids"],
+            position_ids=batch["position_ids"],
+            attention_mask=mask,
+            logits_to_keep=batch["places"],
+            use_cache=False,
+        )
+        return at_places(read.logits[0], batch["places"])
+
+    def mask(self, positions: torch.Tensor, owners: torch.Tensor, cached: int = 0, *, dtype: torch.dtype) -> Any:
+        """Return the attention mask in the form that the model takes; the first ``cached`` tokens are not asked.
+
+        Shape of each (1, 1, tokens - cached, tokens); one for each kind of layer where there are several.
+        """
+        asking, asked = positions[cached:, None], positions[None]
+        full = ((owners[None] == 0) | (owners[None] == owners[cached:, None])) & (asked <= asking)
+        window = full if self._window is None else full & (asking - asked < self._window)
+        if self._by_kind:
+            return {_FULL: self._formed(full, dtype), _SLIDING: self._formed(window, dtype)}
+        return self._formed(window if self._all_slide else full, dtype)
+
+    def _formed(self, seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        if not self._adds:
+            return seen[None, None]
+        added = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
+        return added.masked_fill(~seen, torch.finfo(dtype).min)[None, None]
+
+
+class WholePrompts:
+    """Reads every prompt whole, filled up at its end, where no causal model sees it: any family, more to compute."""
+
+    def batch(self, prefix: Tokens, suffixes: Sequence[Tokens]) -> dict[str, torch.Tensor]:
+        """Return the prompts, shape (examples, tokens), and the number of tokens of each."""
+        lengths = [len(prefix) + len(suffix) for suffix in suffixes]
+        ids = torch.zeros((len(suffixes), max(lengths)), dtype=torch.long)
+        for number, suffix in enumerate(suffixes):
+            ids[number, : lengths[number]] = torch.tensor([*prefix, *suffix], dtype=torch.long)
+        return {"input_ids": ids, "places": torch.tensor(lengths) - 1}
+
+    def logits(self, model: Any, batch: Batch) -> torch.Tensor:
+        """Read the prompts; return the logits at their ends."""
+        kept, which = _torch.unique(batch["places"], return_inverse=True)
+        read = model(input_ids=batch["input_ids"], logits_to_keep=kept, use_cache=False)
+        logits = read.logits if read.logits.shape[1] == len(kept) else read.logits[:, kept]
+        return logits[torch.arange(len(which), device=logits.device), which]
+
+
+def at_places(logits: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """Return the logits at ``places`` from what a model gave, which may be those already."""
+    return logits if len(logits) == len(places) else logits[places]
+
+
+def fitting_reader(model: Any, prefix: Tokens, suffixes: Sequence[Tokens]) -> BatchReader:
+    """Return the fastest reader that gives the logits of whole prompts, found out on these."""
+    whole, shared = WholePrompts(), SharedPrefix(model.config)
+    learning = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            expected = _read(whole, model, prefix, suffixes)
+            try:
+                found = _read(shared, model, prefix, suffixes)
+            except (RuntimeError, ValueError, TypeError, AttributeError, KeyError, IndexError):
+                return whole
+    finally:
+        model.train(learning)
+    # The bound is that of the model's precision: a wrong mask or position is off by far more.
+    bound = (0.05 if _dtype(model) != torch.float32 else 2e-3) * float(expected.abs().max())
+    close = found.shape == expected.shape and bool((found - expected).abs().max() <= bound)
+    return shared if close else whole
+
+
+def _read(reader: BatchReader, model: Any, prefix: Tokens, suffixes: Sequence[Tokens]) -> torch.Tensor:
+    batch = reader.batch(prefix, suffixes)
+    return reader.logits(model, {name: tensor.to(model.device) for name, tensor in batch.items()}).float()
+
+
+def _dtype(model: Any) -> torch.dtype:
+    return getattr(getattr(model, "module", model), "dtype", torch.float32)

@@ -1,0 +1,180 @@
+"""How is a model fine-tuned? By transformers' `Trainer`, which is told only what its loss and its evaluation are.
+
+The loss is the cross entropy of the one token that says the action, over the whole vocabulary: what completion-only
+training computes. An evaluation flies episodes under the virtual clock with time frozen; the best checkpoint is the
+one with the most successes, of equals the one with more reward, of equals the later.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch import nn
+
+from ontick.cache import made_whole
+from ontick.errors import OntickError
+from ontick.evaluation.episodes import Progress
+from ontick.evaluation.summary import summarise
+from ontick.learning.flock import fly_together
+from ontick.learning.sft.policy import BatchPolicy
+from ontick.learning.sft.settings import SelectionOptions
+from ontick.learning.sft.shared import BatchReader
+from ontick.learning.sft.tokens import Examples
+from ontick.records import Json
+from ontick.tasks.base import Task
+
+_transformers: Any = transformers
+_accelerate: Any = importlib.import_module("accelerate.utils")
+_Trainer: Any = transformers.Trainer
+_Callback: Any = transformers.TrainerCallback
+
+SCORE = "eval_score"
+
+
+class Collator:
+    """Makes tensors of the examples with some numbers."""
+
+    def __init__(self, examples: Examples, reader: BatchReader) -> None:
+        self._examples = examples
+        self._reader = reader
+
+    def __call__(self, numbers: Sequence[int]) -> dict[str, torch.Tensor]:
+        """Return the batch, and in ``targets`` the token to learn of each, shape (examples,)."""
+        suffixes = [self._examples.suffixes[number].tolist() for number in numbers]
+        batch = self._reader.batch(self._examples.prefix, suffixes)
+        return batch | {"targets": torch.tensor(self._examples.targets[list(numbers)])}
+
+
+def answer_loss(reader: BatchReader, model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Return the mean cross entropy of the answers in nats; ``batch`` has ``targets``."""
+    targets = batch["targets"]
+    logits = reader.logits(model, {name: tensor for name, tensor in batch.items() if name != "targets"})
+    return nn.functional.cross_entropy(logits.float(), targets)
+
+
+class Examiner:
+    """Flies the selection's episodes and writes what came of it into ``folder``."""
+
+    def __init__(self, task: Task, policy: BatchPolicy, selection: SelectionOptions, folder: Path) -> None:
+        self._task = task
+        self._policy = policy
+        self._selection = selection
+        self._folder = folder
+        self._began = time.perf_counter()
+
+    def examine(self, step: int) -> Json:
+        """Return the metrics of the model as it is now.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        began = time.perf_counter()
+        self._policy.forget()
+        flights = fly_together(self._task, self._policy, self._selection.seeds)
+        summary = summarise(self._task, flights)
+        rate, reward = summary["success_rate"], summary["reward_mean"]
+        found = {
+            SCORE: score(rate, reward, len(flights), step),
+            "eval_success_rate": rate,
+            "eval_reward_mean": reward,
+            "eval_runtime": time.perf_counter() - began,
+        }
+        with made_whole(self.file(step)) as partial:
+            partial.write_text(json.dumps({"step": step, **found, "summary": summary}) + "\n")
+        return found
+
+    def file(self, step: int) -> Path:
+        """Return where the evaluation at ``step`` is written."""
+        return self._folder / f"evaluation-{step}.json"
+
+
+def score(success_rate: float, reward_mean: float, episodes: int, step: int) -> float:
+    """Return a number that orders evaluations by success, then reward, then how much has been learnt from."""
+    # Success rates differ by 1 / episodes at least; the reward moves it by less than half of that.
+    return success_rate + reward_mean / (1 + abs(reward_mean)) / (4 * episodes) + 1e-12 * step
+
+
+class AnswerTrainer(_Trainer):
+    """A `Trainer` of the answer's token.
+
+    ``data_collator`` must be a `Collator` of the same ``reader``; ``examiner`` flies, in the main process only.
+    """
+
+    def __init__(self, *, reader: BatchReader, examiner: Examiner | None, **known: Any) -> None:
+        self._super: Any = super()
+        self._super.__init__(**known)
+        self._reader = reader
+        self._examiner = examiner
+        self.model_accepts_loss_kwargs = False
+        self.loss_is_scaled_for_ga = False  # a batch's mean: Trainer divides it by the parts of a step
+
+    def compute_loss(self, model: Any, inputs: dict[str, torch.Tensor], return_outputs: bool = False, **_: Any) -> Any:
+        """Return the answers' loss."""
+        loss = answer_loss(self._reader, model, inputs)
+        return (loss, {}) if return_outputs else loss
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+        """Do what `Trainer` does; refuse a loss that is no number before any weight has it.
+
+        Raises:
+            OntickError: the loss is not finite.
+        """
+        loss: torch.Tensor = self._super.training_step(model, inputs, num_items_in_batch)
+        if not torch.isfinite(loss):
+            raise OntickError(
+                f"the loss is {float(loss)} at step {self.state.global_step + 1}; the checkpoints before are whole. "
+                "Give a smaller --optimiser.learning-rate and another --to"
+            )
+        return loss
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Fly in the main process; every process gets its metrics."""
+        assert self._examiner is not None
+        found: list[Json | str] = [{}]
+        if self.is_world_process_zero():
+            found[0] = self._examiner.examine(self.state.global_step)
+        metrics: dict[str, float] = _accelerate.broadcast_object_list(found)[0]
+        self.log(dict(metrics))
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+
+class Reports(_Callback):
+    """Tells how far the training is, and stops it when it is good enough."""
+
+    def __init__(self, progress: Progress, selection: SelectionOptions) -> None:
+        self._progress = progress
+        self._selection = selection
+        self._said = ""
+        self._flew = ""
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Report a step."""
+        if state.is_world_process_zero:
+            self._progress(state.global_step, state.max_steps, f"{self._said}{self._flew}")
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
+        """Remember the loss."""
+        if "loss" in logs:
+            self._said = f"loss {logs['loss']:.3f}"
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float], **_: Any) -> None:
+        """Stop after enough perfect evaluations in a row."""
+        self._flew = f", success {metrics['eval_success_rate']:.0%}"
+        rates = [entry["eval_success_rate"] for entry in state.log_history if "eval_success_rate" in entry]
+        enough = self._selection.enough
+        if enough and len(rates) >= enough and all(rate == 1 for rate in rates[-enough:]):
+            control.should_training_stop = True
+
+
+def silenced(trainer: Any) -> Any:
+    """Take away what prints on stdout."""
+    trainer.remove_callback(_transformers.PrinterCallback)
+    return trainer
