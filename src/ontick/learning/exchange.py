@@ -47,7 +47,7 @@ def export(
     """
     check_new(to)
     task, dataset = read_together(folders, task_module)
-    result: Json = {"task": task.name, "n": len(dataset.demonstrations), "to": str(to), "form": form.value}
+    result: Json = {"task": task.name, "n": len(dataset.demonstrations), "to": str(to.resolve()), "form": form.value}
     if form is Form.MINARI:
         if render is not None:
             raise OntickError("--render is for --as chat; leave it out")
