@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "ontick"
 ORDER = (
     "errors",
     "plugins",
+    "durations",
     "clock",
     "late",
     "cache",

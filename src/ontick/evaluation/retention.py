@@ -2,7 +2,7 @@
 
 Two measures: the share of what the base model answers right that is *still right*, and how far the model's words have
 moved, KL(base || model) of the next token at each place of the base's own answers, so that both are asked about the
-same texts (as in Kirkpatrick et al., "Overcoming catastrophic forgetting", 2017, and the KL penalty of RLHF).
+same texts.
 """
 
 from __future__ import annotations
