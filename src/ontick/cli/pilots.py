@@ -26,8 +26,7 @@ class Pilots(Shown):
     def run(self) -> int:
         """Look and print."""
         result = list_pilots(self.folder.expanduser())
-        damages = pilot_tables.damages(result)
-        self.show(result, pilot_tables.lineage_table(result), *([damages] if damages else []))
+        self.show(result, pilot_tables.lineage_table(result), *pilot_tables.remarks(result))
         return 0
 
 

@@ -36,9 +36,11 @@ def lineage_table(found: Json) -> Table:
     return table
 
 
-def damages(found: Json) -> str:
-    """Return what is wrong with each damaged pilot, a line each."""
-    return "\n".join(pilot["damaged"] for pilot in found["pilots"] if pilot["damaged"])
+def remarks(found: Json) -> list[str]:
+    """Return what is wrong with each damaged pilot; or that there is none, and where they come from."""
+    if not found["pilots"]:
+        return ["there is no pilot here; make one with: ontick train"]
+    return [pilot["damaged"] for pilot in found["pilots"] if pilot["damaged"]]
 
 
 def push_line(pushed: Json) -> str:
