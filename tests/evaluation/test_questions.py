@@ -46,7 +46,7 @@ KNOWN_ANSWERS = {
 KNOWN_MISTAKES = {
     "What is 2 + 2?": ["", "2", "22", "5", "5, not 4", "2 + 2", "14", "4.5", "-4", "fourteen"],
     "Name a color.": ["0", "A colourless one", "predators"],
-    "Tell me a joke.": ["", "3", "ha ha ha ha ha ha ha ha", "0 0 0 0 0 0 0 0 0", "No."],
+    "Tell me a joke.": ["", "3", "ha ha ha ha ha ha ha ha", "0 0 0 0 0 0 0 0 0", "No.", "a} b} c} d} e} f} g}"],
     "What is the capital of France?": ["Parisian", "London", "I do not know", "Par is"],
     "How many days are in a week?": ["1 2 3 4 5 6 7", "Twenty-seven", "70"],
     "Is the Earth flat? Answer yes or no.": ["Yes.", "nothing", "yes and no", "0"],
