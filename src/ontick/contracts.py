@@ -142,6 +142,21 @@ class TaskContract(ABC):
             for diagnostic in task.diagnostics:
                 assert task.teacher(env, _as_observed(env, diagnostic.state)) in diagnostic.right, diagnostic
 
+    def test_a_push_comes_from_its_random_numbers_alone(self) -> None:
+        task = self.make_task()
+        if type(task).push is Task.push:
+            return
+        after: list[list[float]] = []
+        for seed in (1, 1, 2):
+            env = _after_reset(task)
+            task.push(env, np.random.default_rng(seed))
+            after.append(np.asarray(env.step(task.initial_action)[0]).tolist())
+        assert after[0] == after[1] != after[2]
+
+    def test_the_box_that_is_sampled_has_a_range_for_every_feature(self) -> None:
+        task = self.make_task()
+        assert len(task.sampling_box) == len(task.features)
+
     def _fly_chance(self, seed: int) -> Flight:
         task = self.make_task()
         return _fly(task, Chance(task), seed, task.make())

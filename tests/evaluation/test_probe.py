@@ -9,7 +9,7 @@ from rich.console import Console
 from ontick.cli import main
 from ontick.controllers.catalog import Asking
 from ontick.errors import OntickError
-from ontick.evaluation.probe import ProbeSetup, probe
+from ontick.evaluation.probe import ANSWERS, ProbeSetup, probe
 from ontick.evaluation.questions import FEW_QUESTIONS
 from ontick.models.base import ModelOptions, Reading
 from ontick.prompts import PromptStyle
@@ -107,9 +107,50 @@ def test_a_language_model_is_scored_and_asked_ordinary_questions(task: str, tmp_
         assert all((state["p_right"] >= 0.5) == state["correct"] for state in states)
     assert [asked["question"] for asked in found["questions"]] == list(FEW_QUESTIONS)
     assert "4" in found["questions"][0]["answer"]
+    assert found["questions"][0]["right"]
+    assert found["knowledge"]["n"] == 4
+    assert found["knowledge"]["base"] is None
     shown = text(found, 80)
     assert "p(right)" in shown
     assert "Tell me a joke." in shown
+
+
+def test_a_model_compared_with_itself_still_knows_everything_and_has_not_moved(tmp_path: Path) -> None:
+    setup = ProbeSetup("cartpole", "smollm2", states=0, asking=AS_SHIPPED, questions="few", base="smollm2")
+    found = probe(setup, tmp_path / "run")
+    knowledge, base = found["knowledge"], found["knowledge"]["base"]
+    assert knowledge["right"] == base["right"] == base["still_right"] >= 1
+    assert base["still_right_share"] == 1
+    assert base["kl_nats"] == 0
+    assert base["kl_ci95"] == [0, 0]
+    assert base["why_no_kl"] is None
+    shown = text(found, 80)
+    assert "still right" in shown
+    assert "KL divergence from smollm2: 0 nats" in shown
+    written = (tmp_path / "run" / ANSWERS).read_text().splitlines()
+    assert [json.loads(line) for line in written] == found["questions"]
+
+
+def test_ctrl_c_keeps_every_question_that_was_answered(tmp_path: Path) -> None:
+    def progress(done: int, total: int, what: str) -> None:
+        if what == FEW_QUESTIONS[1]:
+            raise KeyboardInterrupt
+
+    setup = ProbeSetup("cartpole", "smollm2", states=0, asking=AS_SHIPPED, questions="few")
+    with pytest.raises(KeyboardInterrupt, match="kept in"):
+        probe(setup, tmp_path / "run", progress)
+    written = (tmp_path / "run" / ANSWERS).read_text().splitlines()
+    assert [json.loads(line)["question"] for line in written] == list(FEW_QUESTIONS[:2])
+    assert read_run(tmp_path / "run").summary == {"interrupted": True}
+
+
+def test_questions_of_ones_own_are_asked(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.jsonl"
+    mine.write_text('{"kind": "mine", "question": "What is the opposite of up?", "says": ["down"]}\n')
+    setup = ProbeSetup("cartpole", "smollm2", states=0, asking=AS_SHIPPED, questions=str(mine))
+    found = probe(setup, tmp_path / "run")
+    assert [asked["right"] for asked in found["questions"]] == [True]
+    assert found["knowledge"]["kinds"] == {"mine": {"n": 1, "right": 1, "base_right": None, "still_right": None}}
 
 
 def test_what_a_model_writes_can_be_probed_too(tmp_path: Path) -> None:
@@ -118,6 +159,8 @@ def test_what_a_model_writes_can_be_probed_too(tmp_path: Path) -> None:
     assert found["teacher_states"]["n"] == 0
     assert all(state["p_right"] is None for state in found["diagnostics"]["states"])
     assert any(state["text"] for state in found["diagnostics"]["states"])
+    assert found["questions"] == []
+    assert found["knowledge"] is None
     assert text(found)
 
 

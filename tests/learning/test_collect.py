@@ -103,7 +103,7 @@ def test_noise_reaches_states_that_undisturbed_flights_do_not(name: str, noise: 
         demos = collect(task, Teacher(task), teacher_of(task), Noise.parse(word), range(8), source="x")
         return np.abs(demos.states[demos.ticks > 50]).max(axis=0)
 
-    assert (widest(noise) / widest("none")).max() > 1.3
+    assert (widest(noise) / widest("none")).max() > 1.2
 
 
 @pytest.mark.parametrize("name", ["cartpole", "lunarlander"])
@@ -156,7 +156,7 @@ def test_a_box_that_does_not_fit_is_refused(box: tuple[tuple[float, float], ...]
 
     Odd.box = box
     with pytest.raises(OntickError, match="box must give"):
-        Odd().check()
+        sample_box(Odd(), teacher_of(Odd()), 1, 0)
 
 
 def always(said: Any) -> Labeller:

@@ -16,10 +16,11 @@ import tiny_gguf
 import tiny_pilots
 from ontick.cache import cache_folder
 from ontick.errors import OntickError
-from ontick.models.base import LanguageModel, ModelOptions
+from ontick.models.base import LanguageModel, LocalModel, ModelOptions
 from ontick.models.catalog import embedded_path, load_model
 from ontick.models.hf.load import load
 from ontick.models.llama.graft import Fit
+from ontick.models.llama.quantise import KINDS, convert
 from ontick.pilots import as_gguf
 from ontick.pilots.card import PilotCard, read_card, write_card
 from ontick.pilots.load import load_pilot
@@ -249,3 +250,63 @@ def test_a_disk_that_is_full_leaves_nothing_behind(tiny: Path, monkeypatch: pyte
     with pytest.raises(OntickError, match="No space left on device"):
         load_pilot(tiny, card, AS_IS)
     assert not [file for file in (cache_folder() / "pilots").rglob("*") if file.suffix in {".partial", ".whole"}]
+
+
+@pytest.fixture(scope="module")
+def from_folder(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A pilot of a folder of weights, and the same weights as a GGUF file."""
+    folder = tmp_path_factory.mktemp("from-folder")
+    base = tiny_gguf.write_llama(folder / "base.gguf")
+    tiny_pilots.save(load(str(base), tiny_pilots.EXACT), folder / "base")
+    return tiny_pilots.write_lora(folder / "pilot", f"hf:{folder / 'base'}"), base
+
+
+def test_a_pilot_of_a_folder_flies_by_transformers_or_with_a_gguf_file_of_its_base(
+    from_folder: tuple[Path, Path], tmp_path: Path
+) -> None:
+    folder, base = from_folder
+    card, asked = read_card(folder), states(12)
+    by_default = load_pilot(folder, card, ModelOptions(dtype="float32", device="cpu", threads=1))
+    assert by_default.info.backend == "transformers"
+    there = logprobs(by_default, card, asked)
+    with pytest.raises(OntickError, match=r"no GGUF file is known.*--model\.base-gguf FILE"):
+        load_pilot(folder, card, ModelOptions(backend="llama.cpp"))
+    # The weights are the pilot's own; a coarser file of the base gives the shape, the names and the tokenizer.
+    convert(base, tmp_path / "coarse.gguf", KINDS["q8_0"])
+    for file in (base, tmp_path / "coarse.gguf"):
+        model = load_pilot(folder, card, replace(AS_IS, base_gguf=str(file)))
+        assert model.info.backend == "llama.cpp"
+        assert np.abs(logprobs(model, card, asked) - there).max() < 0.02
+
+
+def test_a_base_that_has_moved_is_given_by_an_option(tmp_path: Path) -> None:
+    base = tiny_gguf.write_llama(tmp_path / "base.gguf")
+    folder = tiny_pilots.write_lora(tmp_path / "pilot", f"gguf:{base}")
+    moved = base.rename(tmp_path / "moved.gguf")
+    with pytest.raises(OntickError, match=r"which is not there; give it with --model\.base-gguf FILE"):
+        load_pilot(folder, read_card(folder), AS_IS)
+    assert load_pilot(folder, read_card(folder), replace(AS_IS, base_gguf=str(moved))).info.backend == "llama.cpp"
+
+
+def test_a_whole_model_flies_by_transformers_without_its_base(tmp_path: Path) -> None:
+    base = tiny_gguf.write_llama(tmp_path / "base.gguf")
+    folder = tiny_pilots.write_full(tmp_path / "pilot", f"gguf:{base}")
+    there, here = by_both(folder, 12)
+    base.unlink()
+    card = read_card(folder)
+    assert np.array_equal(logprobs(load_pilot(folder, card, BY_TRANSFORMERS), card, states(12)), there)
+    assert np.abs(here - there).max() < 0.02
+
+
+def test_a_pilots_own_chat_template_is_what_it_is_asked_by(from_folder: tuple[Path, Path], tmp_path: Path) -> None:
+    folder, base = from_folder
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    tokenizer = load(str(base), tiny_pilots.EXACT).tokenizer
+    tokenizer.chat_template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+    tokenizer.save_pretrained(copy)
+    card = read_card(copy)
+    models = [load_pilot(copy, card, options) for options in (BY_TRANSFORMERS, replace(AS_IS, base_gguf=str(base)))]
+    messages = Prompt(find_task("cartpole"), card.prompt).messages(states(1)[0])
+    for model in models:
+        assert isinstance(model, LocalModel)
+        assert model.render(messages).startswith("system: ")

@@ -5,24 +5,33 @@ from __future__ import annotations
 import io
 import os
 import sys
+import typing
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, Protocol
 
 import tyro
 from tyro.conf import EnumChoicesFromValues, FlagCreatePairsOff, subcommand
 
 from ontick.cli.asking import Latency, Models, Probe, Prompt
-from ontick.cli.data import Collect, Data
+from ontick.cli.data import Collect, Data, Export, Import
 from ontick.cli.flying import Cliff, Compare, Demo, Eval, Verdict
 from ontick.cli.options import INTERRUPTED
+from ontick.cli.pilots import Pilots, Push
 from ontick.cli.training import Train
 from ontick.errors import OntickError, blame
 from ontick.report.terminal import say_error, say_what_takes_long, without_box
 
 BAD_INPUT = 2
 
-Verb: TypeAlias = Demo | Eval | Verdict | Cliff | Compare | Latency | Probe | Prompt | Models | Collect | Data | Train
+
+class Verb(Protocol):
+    """A verb: its fields are its options."""
+
+    def run(self) -> int:
+        """Do it and return the exit status."""
+        ...
+
 
 VERBS: tuple[type[Verb], ...] = (
     Demo,
@@ -36,23 +45,15 @@ VERBS: tuple[type[Verb], ...] = (
     Models,
     Collect,
     Data,
+    Export,
+    Import,
     Train,
+    Pilots,
+    Push,
 )
 
-Command = (
-    Annotated[Demo, subcommand("demo")]
-    | Annotated[Eval, subcommand("eval")]
-    | Annotated[Verdict, subcommand("verdict")]
-    | Annotated[Cliff, subcommand("cliff")]
-    | Annotated[Compare, subcommand("compare")]
-    | Annotated[Latency, subcommand("latency")]
-    | Annotated[Probe, subcommand("probe")]
-    | Annotated[Prompt, subcommand("prompt")]
-    | Annotated[Models, subcommand("models")]
-    | Annotated[Collect, subcommand("collect")]
-    | Annotated[Data, subcommand("data")]
-    | Annotated[Train, subcommand("train")]
-)
+_typing: Any = typing
+_COMMAND = _typing.Union[tuple(Annotated[verb, subcommand(verb.__name__.lower())] for verb in VERBS)]
 
 DESCRIPTION = "Can this language model control this environment in real time? If not: the policy or the latency?"
 
@@ -88,7 +89,7 @@ def _parse(arguments: Sequence[str]) -> Verb:
     try:
         with redirect_stderr(box):
             return parse(
-                Command,
+                _COMMAND,
                 args=arguments,
                 prog="ontick",
                 description=DESCRIPTION,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -11,13 +11,19 @@ from tyro.conf import Positional, arg
 from ontick.cli.options import Asked, Shown, Task, TaskModule
 from ontick.learning.balance import Balance, balance_table
 from ontick.learning.dataset import Dataset
+from ontick.learning.exchange import Form, bring_in, export
 from ontick.learning.gather import CollectSetup, gather, read_together
 from ontick.learning.seeds import TRAINING_SEED
+from ontick.models.base import ModelOptions
+from ontick.prompts import PromptStyle
 from ontick.records import Json
-from ontick.report.data_tables import data_parts
+from ontick.report.data_tables import data_parts, export_said
 from ontick.report.terminal import progress_bar
 
 Datasets = Annotated[tuple[Path, ...], arg(metavar="DATASET ...", help="Folders that collect made; joined.")]
+AsForm = Annotated[
+    Form, arg(name="as", help="chat: JSONL for TRL, Unsloth and Axolotl. minari: episodes for reinforcement learning.")
+]
 NewFolder = Annotated[Path, arg(metavar="FOLDER", help="A new folder.")]
 
 
@@ -87,6 +93,57 @@ class Data(Shown):
         _, dataset = read_together(folders, self.task_module)
         result = shown(dataset, folders, self.balance)
         self.show(result, *data_parts(result))
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export(Shown):
+    """Write datasets for other tools: chat JSONL (TRL, Unsloth, Axolotl) or Minari."""
+
+    datasets: Positional[Datasets]
+    to: Annotated[Path, arg(metavar="FILE_OR_FOLDER", help="A new file for chat, a new folder for minari.")]
+    as_: AsForm
+    prompt: PromptStyle = field(default_factory=PromptStyle)
+    """chat: how a language model is asked; ask it the same way when it flies."""
+    render: Annotated[
+        str | None,
+        arg(
+            metavar="MODEL",
+            help="chat: apply the chat template of smollm2, gguf:PATH or hf:PATH_OR_HUB_ID and write text.",
+            help_behavior_hint="(default: conversations)",
+        ),
+    ] = None
+    model: ModelOptions = field(default_factory=ModelOptions)
+    """How the model of --render is loaded."""
+    task_module: TaskModule = None
+
+    def run(self) -> int:
+        """Write and print."""
+        folders, to = [folder.expanduser() for folder in self.datasets], self.to.expanduser()
+        with progress_bar("export") as progress:
+            result = export(
+                folders, to, self.as_, self.prompt, self.render, self.model, self.task_module, progress=progress
+            )
+        self.show(result, export_said(result))
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import(Shown):
+    """Make a dataset of what export wrote, or of any Minari dataset of the task."""
+
+    source: Positional[Annotated[Path, arg(metavar="FILE_OR_FOLDER", help="What to read.")]]
+    task: Positional[Task]
+    as_: AsForm
+    to: NewFolder
+    task_module: TaskModule = None
+
+    def run(self) -> int:
+        """Read, write and print."""
+        to = self.to.expanduser()
+        dataset = bring_in(self.source.expanduser(), self.task, to, self.as_, self.task_module)
+        result = shown(dataset, [to], Balance.NONE)
+        self.show(result, *data_parts(result), f"dataset: {to}")
         return 0
 
 

@@ -91,4 +91,4 @@ def _as_trained(card: PilotCard, asked: PromptStyle) -> PromptStyle:
 
 
 def _word(value: Any) -> str:
-    return " ".join(value) if isinstance(value, tuple) else str(value)
+    return str(value) if isinstance(value, str | int) else " ".join(value)

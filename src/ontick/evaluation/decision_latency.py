@@ -16,6 +16,7 @@ from ontick.controllers.base import Controller, Decision, Observation
 from ontick.controllers.catalog import Asking, make_controller
 from ontick.controllers.llm import LanguageModelController
 from ontick.controllers.scripted import Chance
+from ontick.durations import in_ms
 from ontick.errors import OntickError
 from ontick.evaluation.episodes import Progress, silent
 from ontick.evaluation.statistics import percentiles
@@ -169,8 +170,4 @@ def _blame(line: Line, round_trip_ms: float | None, e2e_ms: float) -> str:
     if round_trip_ms is None:
         return f"The line to {line.host} could not be measured: {', '.join(line.failures) or 'no answer'}."
     culprit = "the line" if round_trip_ms > e2e_ms / 2 else "the model"
-    return f"Of {_ms(e2e_ms)} end to end, {_ms(round_trip_ms)} are the line: it is {culprit}."
-
-
-def _ms(milliseconds: float) -> str:
-    return f"{milliseconds:.0f} ms" if milliseconds >= 10 else f"{milliseconds:.1f} ms"
+    return f"Of {in_ms(e2e_ms)} end to end, {in_ms(round_trip_ms)} are the line: it is {culprit}."

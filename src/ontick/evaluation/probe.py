@@ -25,7 +25,7 @@ from ontick.errors import OntickError
 from ontick.evaluation.collapse import Answered, find_rut, recall, spread
 from ontick.evaluation.episodes import ClockName, Prepared, Progress, Setup, prepare, silent
 from ontick.evaluation.questions import ALL, Question, choose_questions
-from ontick.evaluation.retention import Base, ask_questions, describe_answers, find_base, why_no_divergence
+from ontick.evaluation.retention import Base, ask_questions, check_base, describe_answers, find_base, why_no_divergence
 from ontick.evaluation.statistics import wilson_ci95
 from ontick.evaluation.teacher_states import DisturbedTeacher, TeacherState, disturbed_flight
 from ontick.inflight import asking
@@ -71,6 +71,8 @@ def probe(setup: ProbeSetup, run: Path, progress: Progress = silent) -> Json:
     """
     if setup.states < 0:
         raise OntickError(f"--states {setup.states} cannot be; give 0 or more")
+    if setup.base is not None:
+        check_base(setup.base)
     flown = Setup(
         setup.task,
         setup.controller,

@@ -7,7 +7,7 @@ A file holds one JSON object a line, ``{"kind": "capitals", "question": "What is
 - ``number``: what the first number of the answer has to be that is not in the question already;
 - ``choice`` and ``of``: which of several words or phrases the answer has to name first;
 - ``pattern``: a regular expression that the whole answer has to match;
-- ``words``: how many words the answer has to have at least.
+- ``words``: how many different words the answer has to have at least, and hardly anything but words.
 
 Case, accents and punctuation do not matter (but to ``pattern`` all except case do), and numbers may be written out.
 """
@@ -31,6 +31,9 @@ SHIPPED = Path(__file__).with_name("questions.jsonl")
 ALL, FEW, NONE = "all", "few", "none"
 
 FEW_QUESTIONS = ("What is 2 + 2?", "Name a color.", "Tell me a joke.", "What is the capital of France?")
+
+_MOSTLY = 0.9
+"""Of the signs of a sentence: letters and what stands between them."""
 
 Check: TypeAlias = Callable[[str, str], bool]
 """Says whether an answer, the second, is right for a question, the first."""
@@ -60,7 +63,10 @@ def choose_questions(word: str) -> tuple[Question, ...]:
     if word not in (ALL, FEW):
         return read_questions(Path(word).expanduser())
     shipped = read_questions(SHIPPED)
-    return shipped if word == ALL else tuple(question for question in shipped if question.text in FEW_QUESTIONS)
+    if word == ALL:
+        return shipped
+    by_text = {question.text: question for question in shipped}
+    return tuple(by_text[text] for text in FEW_QUESTIONS)
 
 
 def read_questions(path: Path) -> tuple[Question, ...]:
@@ -146,7 +152,17 @@ def _pattern(expression: Any) -> Check:
 def _words(least: Any) -> Check:
     if isinstance(least, bool) or not isinstance(least, int) or least < 1:
         raise TypeError(f"{least!r} is no number of words")
-    return lambda question, answer: len({word for word in said_words(answer) if word.isalpha()}) >= least
+
+    def check(question: str, answer: str) -> bool:
+        signs = "".join(answer.split())
+        words = {word for word in said_words(answer) if word.isalpha()}
+        return len(words) >= least and sum(map(_is_of_a_sentence, signs)) >= _MOSTLY * len(signs)
+
+    return check
+
+
+def _is_of_a_sentence(sign: str) -> bool:
+    return sign.isalpha() or sign in ".,;:!?'\"()-"
 
 
 _CHECKS: Mapping[tuple[str, ...], Callable[..., Check]] = MappingProxyType(

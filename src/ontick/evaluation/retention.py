@@ -2,29 +2,28 @@
 
 Two measures: the share of what the base model answers right that is *still right*, and how far the model's words have
 moved, KL(base || model) of the next token at each place of the base's own answers, so that both are asked about the
-same texts (as in Kirkpatrick et al., "Overcoming catastrophic forgetting", 2017, and the KL penalty of RLHF).
+same texts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from ontick.controllers.pilot import is_pilot_word
 from ontick.errors import OntickError
 from ontick.evaluation.questions import Question
 from ontick.evaluation.statistics import bootstrap_ci95, wilson_ci95
 from ontick.models.base import Completion, LanguageModel, LocalModel, Message, ModelOptions, NoAnswer
 from ontick.models.catalog import EMBEDDED, is_model_word, load_model
 from ontick.pilots.card import read_card
+from ontick.pilots.find import find_pilot
 from ontick.records import Json
 
 ANSWER_TOKENS = 32
-
-PILOT = "pilot:"
 
 TRANSFORMERS = "transformers"
 
@@ -40,7 +39,8 @@ class Base:
 def find_base(controller: str, options: ModelOptions, model: LanguageModel, word: str | None = None) -> Base | None:
     """Load what ``model`` is compared with: ``word``, or else a pilot's base, or the weights below an adapter.
 
-    It is loaded as ``model`` was, without the adapter. None: the model itself is the base.
+    It is loaded as ``model`` was, without the adapter and, for a pilot, in the pilot's own quantisation, so that only
+    the training differs. None: the model itself is the base.
 
     Raises:
         OntickError: it cannot be loaded.
@@ -49,16 +49,28 @@ def find_base(controller: str, options: ModelOptions, model: LanguageModel, word
         word = _known_base(controller, options)
     if word is None:
         return None
+    check_base(word)
+    options = replace(options, adapter=None)
+    if model.info.backend == TRANSFORMERS:
+        word = f"hf:{EMBEDDED}" if word == EMBEDDED else word
+    elif is_pilot_word(controller) and model.info.quantisation is not None:
+        options = replace(options, quantisation=model.info.quantisation.lower())
+    return Base(word, load_model(word, options))
+
+
+def check_base(word: str) -> None:
+    """Refuse a base that is no language model.
+
+    Raises:
+        OntickError: it is none.
+    """
     if not is_model_word(word):
         raise OntickError(f"--base {word} is no language model; give {EMBEDDED}, gguf:PATH or hf:PATH_OR_HUB_ID")
-    if word == EMBEDDED and model.info.backend == TRANSFORMERS:
-        word = f"hf:{EMBEDDED}"
-    return Base(word, load_model(word, replace(options, adapter=None)))
 
 
 def _known_base(controller: str, options: ModelOptions) -> str | None:
-    if controller.startswith(PILOT):
-        return read_card(Path(controller.removeprefix(PILOT)).expanduser()).base
+    if is_pilot_word(controller):
+        return read_card(find_pilot(controller)).base
     return controller if options.adapter else None
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from ontick.durations import in_ms
 from ontick.evaluation.episodes import Evaluation, Progress, Setup, evaluate, prepare, silent, whole
 from ontick.evaluation.needs import task_needs_ms
 from ontick.records import Json, RunWriter
@@ -44,7 +45,7 @@ def explain(verdict: Verdict, frozen: Json, real_time: Json, budget_ms: float, m
         pace = "it never answers"
     else:
         where = "within" if within else "over"
-        pace = f"its answers take {_ms(p95_ms)} at p95, {where} the {_ms(budget_ms)} that {allows}"
+        pace = f"its answers take {in_ms(p95_ms)} at p95, {where} the {in_ms(budget_ms)} that {allows}"
     success = real_time["success"]
     name = success[:1].upper() + success[1:].replace("_", " ")
     in_time = f"{real_time[success]} of {real_time['n']} episodes in real time"
@@ -116,7 +117,3 @@ def reach_verdict(setup: Setup, run: Path, progress: Progress = silent) -> Judge
     judgement = Judgement(verdict, why, budget_ms, frozen, real_time, run)
     writer.finish(judgement.as_json())
     return judgement
-
-
-def _ms(milliseconds: float) -> str:
-    return f"{milliseconds:.0f} ms" if milliseconds >= 10 else f"{milliseconds:.1f} ms"

@@ -1,7 +1,7 @@
 """What is learnt from? States and what a teacher wants there, with where each came from; a folder with a card.
 
 A dataset's folder holds ``demonstrations.jsonl``, a line for each state, and ``card.json``: counts, seeds, the file's
-hash and how it was made. The card is written last, so a folder with a card is whole.
+hash and how it was made. The folder appears whole or not at all.
 """
 
 from __future__ import annotations

@@ -78,6 +78,8 @@ def base_of(card: PilotCard, options: ModelOptions) -> Base:
     word, given = card.base or "", options.base_gguf
     if given is not None and not word.startswith("hf:"):
         word = f"gguf:{given}"
+    elif word.startswith("gguf:") and not Path(word.removeprefix("gguf:")).expanduser().is_file():
+        raise OntickError(f"{card.name} was tuned from {word}, which is not there; give it with --model.base-gguf FILE")
     place = weights_file_or_folder(word)
     if card.base_digest is not None and base_digest(word) != card.base_digest:
         raise OntickError(

@@ -25,6 +25,16 @@ def seeds_said(ranges: Sequence[Sequence[int]]) -> str:
     return ", ".join(said) + (f" and {len(ranges) - 6} more ranges" if len(ranges) > 6 else "") or "none"
 
 
+def export_said(export: Json) -> str:
+    """Say what was written, and how it is read."""
+    said = f"{export['n']} demonstrations: {export['to']}"
+    if "dataset_id" in export:
+        return (
+            f"{said}\nread it with MINARI_DATASETS_PATH={export['to']}: minari.load_dataset({export['dataset_id']!r})"
+        )
+    return said
+
+
 def _sources_table(data: Json) -> Table:
     table = Table(box=SIMPLE_HEAD, title=escape(f"{data['task']}: where the states come from"), title_justify="left")
     table.add_column("source")

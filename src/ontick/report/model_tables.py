@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from ontick.durations import precise_ms, rounded_ms
 from ontick.records import Json
-from ontick.report.tables import count, decimals, milliseconds, pair, verdict_words
+from ontick.report.tables import count, milliseconds, pair, titled, verdict_words
 
 
 def models_table(found: Json) -> Table:
     """Return the models that are installed or were asked about, one row each."""
-    table = Table(box=SIMPLE_HEAD, title="models", title_justify="left")
+    table = titled("models")
     for heading in ("controller", "size", "file", "as it is", "runs here as"):
         table.add_column(heading)
     for model in found["models"]:
@@ -36,7 +36,7 @@ def times(found: Json) -> str:
 
 def backends_table(found: Json) -> Table:
     """Return what runs models, and whether it is installed."""
-    table = Table(box=SIMPLE_HEAD, title="backends", title_justify="left")
+    table = titled("backends")
     for heading in ("runs", "by", "version"):
         table.add_column(heading)
     for name, backend in found["backends"].items():
@@ -47,7 +47,7 @@ def backends_table(found: Json) -> Table:
 
 def prompt_table(anatomy: Json) -> Table:
     """Return a prompt's token counts, one row a fact."""
-    table = Table(box=SIMPLE_HEAD, title=escape(f"tokens of {anatomy['model']}"), title_justify="left")
+    table = titled(f"tokens of {anatomy['model']}")
     table.add_column("count")
     table.add_column("value", justify="right")
     if anatomy["tokens"] is None:
@@ -96,11 +96,7 @@ def comparison_table(comparison: Json) -> Table:
 
 def latency_table(measured: Json) -> Table:
     """Return what ``latency`` found: one row a fact."""
-    table = Table(
-        box=SIMPLE_HEAD,
-        title=escape(f"{measured['controller']}, {measured['n']} questions on {measured['task']}"),
-        title_justify="left",
-    )
+    table = titled(f"{measured['controller']}, {measured['n']} questions on {measured['task']}")
     table.add_column("measure")
     table.add_column("value", justify="right")
     parameters, model = measured["parameters"], measured["model"]
@@ -130,13 +126,11 @@ def latency_table(measured: Json) -> Table:
 
 
 def _one(value_ms: float | None) -> str:
-    return "-" if value_ms is None else f"{value_ms:.{decimals(value_ms)}f} ms"
+    return "-" if value_ms is None else f"{precise_ms(value_ms)} ms"
 
 
 def _short(times_ms: Json, *names: str) -> str:
-    if times_ms[names[0]] is None:
-        return "-"
-    return "/".join(f"{times_ms[name]:.0f}" if times_ms[name] >= 10 else f"{times_ms[name]:.1f}" for name in names)
+    return "-" if times_ms[names[0]] is None else "/".join(rounded_ms(times_ms[name]) for name in names)
 
 
 def millions(parameters: int | None) -> str:

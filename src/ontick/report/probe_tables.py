@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
 from ontick.records import Json
+from ontick.report.tables import titled
 
 SHORT = 70
 """How many letters of an answer are shown; the record has them all."""
@@ -32,7 +32,7 @@ def probe_parts(probe: Json) -> Iterator[RenderableType]:
 def _states_table(probe: Json) -> Table:
     states = probe["diagnostics"]["states"]
     scored = any(state["p_right"] is not None for state in states)
-    table = _titled(f"{probe['task']}: what {probe['controller']} answers in states beyond doubt")
+    table = titled(f"{probe['task']}: what {probe['controller']} answers in states beyond doubt")
     for heading in ("situation", "right", "answered"):
         table.add_column(heading)
     if scored:
@@ -46,7 +46,7 @@ def _states_table(probe: Json) -> Table:
 
 
 def _confusion_table(part: Json, title: str) -> Table:
-    table = _titled(title)
+    table = titled(title)
     table.add_column("right")
     confusion: dict[str, dict[str, int]] = part["confusion"]
     for answered in next(iter(confusion.values())):
@@ -59,7 +59,7 @@ def _confusion_table(part: Json, title: str) -> Table:
 
 
 def _figures_table(probe: Json) -> Table:
-    table = _titled("in figures")
+    table = titled("in figures")
     table.add_column("measure")
     parts = [("diagnostic states", probe["diagnostics"]), ("the teacher's flights", probe["teacher_states"])]
     shown = [(name, part) for name, part in parts if part and part["n"]]
@@ -77,7 +77,7 @@ def _figures_table(probe: Json) -> Table:
 
 
 def _questions_table(questions: list[Json]) -> Table:
-    table = _titled("ordinary questions")
+    table = titled("ordinary questions")
     table.add_column("asked", max_width=36)
     table.add_column("")
     table.add_column("answered")
@@ -92,7 +92,7 @@ def _questions_table(questions: list[Json]) -> Table:
 
 def _knowledge_table(knowledge: Json) -> Table:
     base = knowledge["base"]
-    table = _titled("right, by kind")
+    table = titled("right, by kind")
     table.add_column("kind")
     for heading in ("right", "of the base", "still right")[: 3 if base else 1]:
         table.add_column(heading, justify="right")
@@ -136,10 +136,6 @@ def _said(answer: str | None, failure: str | None) -> str:
 
 def _interval(ci95: list[float] | None) -> str:
     return "-" if ci95 is None else f"{ci95[0]:.0%} to {ci95[1]:.0%}"
-
-
-def _titled(title: str) -> Table:
-    return Table(box=SIMPLE_HEAD, title=escape(title), title_justify="left")
 
 
 def _share(share: float | None) -> str:

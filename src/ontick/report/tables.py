@@ -8,20 +8,22 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from ontick.durations import precise_ms
 from ontick.evaluation.failures import failures_in_words, seeds_in_words
 from ontick.records import Json
 
 _VERDICT_STYLE = {"flies": "green", "policy": "yellow", "latency": "cyan", "both": "red"}
 
 
+def titled(title: str) -> Table:
+    """Return an empty table under ``title``, which is printed as it is."""
+    return Table(box=SIMPLE_HEAD, title=escape(title), title_justify="left")
+
+
 def evaluation_table(evaluation: Json) -> Table:
     """Return what ``eval`` found: one row a fact."""
     summary = evaluation["summary"]
-    table = Table(
-        box=SIMPLE_HEAD,
-        title=escape(f"{evaluation['task']} flown by {evaluation['controller']}"),
-        title_justify="left",
-    )
+    table = titled(f"{evaluation['task']} flown by {evaluation['controller']}")
     table.add_column("measure")
     table.add_column("value", justify="right")
     table.add_column("95 % interval", justify="right")
@@ -102,11 +104,7 @@ def failures_line(summary: Json, where: str = "") -> list[str]:
 def curve_table(curve: Json) -> Table:
     """Return one row a delay, one column a late rule."""
     rules = list(curve["needs_ms"])
-    table = Table(
-        box=SIMPLE_HEAD,
-        title=escape(f"{curve['task']} flown by {curve['controller']}, answers delayed"),
-        title_justify="left",
-    )
+    table = titled(f"{curve['task']} flown by {curve['controller']}, answers delayed")
     table.add_column("delay", justify="right")
     for rule in rules:
         table.add_column(f"{rule}: {curve['success']}", justify="right")
@@ -166,9 +164,4 @@ def milliseconds(times: Json, *names: str) -> str:
     """Write percentiles as "1.2, 3.4 ms"; a dash when there are none."""
     if times[names[0]] is None:
         return "-"
-    return ", ".join(f"{times[name]:.{decimals(times[name])}f}" for name in names) + " ms"
-
-
-def decimals(value_ms: float) -> int:
-    """Return how many decimals of a time are worth showing."""
-    return 0 if value_ms >= 100 else 1 if value_ms >= 0.1 else 2
+    return ", ".join(precise_ms(times[name]) for name in names) + " ms"

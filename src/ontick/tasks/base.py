@@ -127,8 +127,17 @@ class Task(ABC):
 
     @property
     def sampling_box(self) -> tuple[tuple[float, float], ...]:
-        """The lowest and highest value of each feature among sampled states."""
-        return self.box or tuple((-feature.limit, feature.limit) for feature in self.features)
+        """The lowest and highest value of each feature among sampled states.
+
+        Raises:
+            OntickError: `box` does not fit the features.
+        """
+        box = self.box or tuple((-feature.limit, feature.limit) for feature in self.features)
+        if len(box) != len(self.features) or not all(map(_is_range, box)):
+            raise OntickError(
+                f"task {self.name!r}: box must give (low, high) for each of its features; mend or drop it"
+            )
+        return box
 
     @property
     def has_teacher(self) -> bool:
@@ -181,10 +190,6 @@ class Task(ABC):
             (len(self.actions) < 2, "actions must name at least two actions"),
             (bool(RESERVED & set(self.measures)), f"none of its measures may be called {sorted(RESERVED)}"),
             (not 0 <= self.initial_action < len(self.actions), "initial_action must be one of the actions"),
-            (
-                self.box and (len(self.box) != len(self.features) or not all(map(_is_range, self.box))),
-                "box must give (low, high) for each of its features, or be left out",
-            ),
             (self.success not in self.measures, f"success must be one of its measures {sorted(self.measures)}"),
         )
         for wrong, why in problems:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import tempfile
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -216,8 +217,11 @@ def test_both_backends_nearly_agree_on_the_embedded_weights() -> None:
         assert ours.logprobs == pytest.approx(theirs.logprobs, abs=0.2)
 
 
-def test_both_backends_find_every_token_as_likely_on_the_same_weights() -> None:
-    other = load_model("smollm2", ModelOptions(quantisation="f32", threads=1))
+def test_both_backends_find_every_token_as_likely_on_the_same_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    embedded()
+    with tempfile.TemporaryDirectory() as folder:  # the file made is half a gigabyte, and no other test's
+        monkeypatch.setenv("XDG_CACHE_HOME", folder)
+        other = load_model("smollm2", ModelOptions(quantisation="f32", threads=1))
     assert isinstance(other, LlamaCpp)
     for question in ("What is 2 + 2?", "Tell me a joke."):
         asked = [Message("user", question)]
