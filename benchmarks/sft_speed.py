@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import importlib
 import multiprocessing
 import sys
 import tempfile
@@ -140,11 +141,9 @@ def ontick_trainer(settings: SftSettings, folder: Path, turns: Turns) -> Any:
 
 def trl_trainer(settings: SftSettings, folder: Path, turns: Turns, *, checkpointing: bool) -> Any:
     """Return TRL's trainer of the same model on the same examples."""
-    import datasets
-    import trl
-
-    library: Any = trl
-    tables: Any = datasets
+    library: Any = importlib.import_module("trl")
+    tables: Any = importlib.import_module("datasets")
+    tables.disable_progress_bars()
     student = make_student(find_task("cartpole"), settings)
     examples = same_examples(settings, student.asker)
     whole = [examples.whole(number) for number in range(len(examples.targets))]
