@@ -100,8 +100,7 @@ def test_a_pilot_flies_by_its_word_as_it_was_trained(tmp_path: Path, method: Met
     states = students.taught_states(20, seed=5).states
     together = SftLearner(CARTPOLE, tmp_path / "p").policy(tmp_path / "p").decide_many(states)
     assert [alone.decide(Observation(state, 0)).action for state in states] == list(together)
-    files = {path.name for path in (tmp_path / "p").iterdir()}
-    assert "README.md" not in files
+    assert (tmp_path / "p" / "README.md").read_text().count("ontick") > 1
     for text in (path.read_text() for path in (tmp_path / "p").glob("*.json") if path.name != "tokenizer.json"):
         assert str(tmp_path) not in text
 
