@@ -32,7 +32,7 @@ STATES = 50_000
 EPISODES = 10
 
 
-def main(steps: int = 300, every: int = 100, enough: int = 2, to: Path | None = None) -> None:
+def main(steps: int = 200, every: int = 100, enough: int = 2, to: Path | None = None) -> None:
     """Collect, train, fly.
 
     Args:
