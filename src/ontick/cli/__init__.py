@@ -13,6 +13,7 @@ import tyro
 from tyro.conf import EnumChoicesFromValues, FlagCreatePairsOff, subcommand
 
 from ontick.cli.asking import Latency, Models, Probe, Prompt
+from ontick.cli.data import Collect, Data, Export, Import
 from ontick.cli.flying import Cliff, Compare, Demo, Eval, Verdict
 from ontick.cli.options import INTERRUPTED
 from ontick.errors import OntickError, blame
@@ -20,9 +21,25 @@ from ontick.report.terminal import say_error, say_what_takes_long, without_box
 
 BAD_INPUT = 2
 
-Verb: TypeAlias = Demo | Eval | Verdict | Cliff | Compare | Latency | Probe | Prompt | Models
+Verb: TypeAlias = (
+    Demo | Eval | Verdict | Cliff | Compare | Latency | Probe | Prompt | Models | Collect | Data | Export | Import
+)
 
-VERBS: tuple[type[Verb], ...] = (Demo, Eval, Verdict, Cliff, Compare, Latency, Probe, Prompt, Models)
+VERBS: tuple[type[Verb], ...] = (
+    Demo,
+    Eval,
+    Verdict,
+    Cliff,
+    Compare,
+    Latency,
+    Probe,
+    Prompt,
+    Models,
+    Collect,
+    Data,
+    Export,
+    Import,
+)
 
 Command = (
     Annotated[Demo, subcommand("demo")]
@@ -34,6 +51,10 @@ Command = (
     | Annotated[Probe, subcommand("probe")]
     | Annotated[Prompt, subcommand("prompt")]
     | Annotated[Models, subcommand("models")]
+    | Annotated[Collect, subcommand("collect")]
+    | Annotated[Data, subcommand("data")]
+    | Annotated[Export, subcommand("export")]
+    | Annotated[Import, subcommand("import")]
 )
 
 DESCRIPTION = "Can this language model control this environment in real time? If not: the policy or the latency?"

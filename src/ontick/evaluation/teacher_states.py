@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from ontick.controllers.base import Decision, Observation
+from ontick.controllers.scripted import Teacher
+from ontick.controllers.wrappers import Disturbed
 from ontick.late import LateRule
 from ontick.latency import Constant
 from ontick.loop import VirtualTime, fly
@@ -20,11 +20,6 @@ from ontick.tasks.base import Environment, Task
 
 DISTURBANCE_CHANCE = 0.05
 """Of a disturbance beginning at a tick that has none."""
-
-LONGEST_DISTURBANCE_TICKS = 4
-
-_SALT = 0x6E6F697365
-"""Keeps the disturbances' random numbers apart from the environment's ("noise" in ASCII)."""
 
 
 class TeacherState(NamedTuple):
@@ -35,31 +30,33 @@ class TeacherState(NamedTuple):
     action: int
 
 
-class DisturbedTeacher:
+class DisturbedTeacher(Disturbed):
     """The task's teacher, some of whose actions are replaced; `states` is what it saw of the episode so far."""
 
     def __init__(self, task: Task) -> None:
-        self._task = task
-        self._env = task.make()
-        self.reset(0)
+        self._teacher = _Noting(task)
+        super().__init__(self._teacher, len(task.actions), DISTURBANCE_CHANCE)
+
+    @property
+    def states(self) -> list[TeacherState]:
+        """What the teacher saw and wanted."""
+        return self._teacher.states
+
+
+class _Noting(Teacher):
+    """The teacher, taking notes."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.states: list[TeacherState] = []
 
     def reset(self, seed: int) -> None:
-        """Begin an episode whose disturbances come from ``seed``."""
-        self.states: list[TeacherState] = []
-        self._rng = np.random.default_rng([_SALT, seed])
-        self._disturbance, self._ticks_left = 0, 0
+        self.states = []
 
     def decide(self, observation: Observation) -> Decision:
-        """Note what the teacher wants, and do that unless disturbed."""
-        wanted = int(self._task.teacher(self._env, observation.state))
-        self.states.append(TeacherState(observation.state, wanted))
-        if self._ticks_left:
-            self._ticks_left -= 1
-            return Decision(self._disturbance)
-        if self._rng.random() < DISTURBANCE_CHANCE:
-            self._disturbance = int(self._rng.integers(len(self._task.actions)))
-            self._ticks_left = int(self._rng.integers(1, LONGEST_DISTURBANCE_TICKS, endpoint=True))
-        return Decision(wanted)
+        decision = super().decide(observation)
+        self.states.append(TeacherState(observation.state, int(decision.action or 0)))
+        return decision
 
 
 def disturbed_flight(

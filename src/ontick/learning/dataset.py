@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +20,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ontick.cache import made_whole
 from ontick.errors import OntickError
 from ontick.provenance import provenance
 from ontick.records import Json
@@ -112,19 +114,49 @@ def write_dataset(folder: Path, task: Task, demos: Demonstrations, made: Mapping
     """
     if not len(demos):
         raise OntickError("there is not one demonstration to write; collect more")
-    data = "".join(f"{line}\n" for line in _lines(demos)).encode()
+    data = "".join(f"{line}\n" for line in lines(demos)).encode()
     card = describe(task, demos) | {"hash": hashlib.sha256(data).hexdigest(), "made": {**made, **provenance()}}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise OntickError(f"{folder} holds something already; choose another place")
-        with made_whole(folder / DEMONSTRATIONS) as partial:
-            partial.write_bytes(data)
-        with made_whole(folder / CARD) as partial:
-            partial.write_text(json.dumps(card, indent=2) + "\n")
-    except OSError as error:
-        raise OntickError(f"cannot write {folder} ({error.strerror}); choose another place") from error
+    with new_folder(folder) as partial:
+        (partial / DEMONSTRATIONS).write_bytes(data)
+        (partial / CARD).write_text(json.dumps(card, indent=2) + "\n")
     return Dataset(demos, card)
+
+
+def check_new(path: Path) -> None:
+    """See that nothing stands where something is to be written; an empty folder may.
+
+    Raises:
+        OntickError: something does, or it cannot be told.
+    """
+    try:
+        taken = any(path.iterdir()) if path.is_dir() else path.exists()
+        above = next(folder for folder in path.resolve().parents if folder.exists())
+    except OSError as error:
+        raise OntickError(f"cannot write {path} ({error.strerror}); choose another place") from error
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise OntickError(f"cannot write {path} (nothing can be written in {above}); choose another place")
+    if taken:
+        raise OntickError(f"{path} holds something already; choose another place")
+
+
+@contextmanager
+def new_folder(folder: Path) -> Generator[Path]:
+    """Give a folder to write in that becomes ``folder`` at the end, or goes if writing fails: never half of one.
+
+    Raises:
+        OntickError: ``folder`` holds something already, or cannot be written.
+    """
+    check_new(folder)
+    folder = folder.resolve()
+    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        partial.replace(folder)
+    except OSError as error:
+        raise OntickError(f"cannot write {folder} ({error.strerror or error}); choose another place") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def describe(task: Task, demos: Demonstrations) -> Json:
@@ -160,20 +192,40 @@ def read_dataset(folder: Path, task: Task) -> Dataset:
     Raises:
         OntickError: it is no dataset, of another task, damaged or changed since it was written.
     """
+    card = read_dataset_card(folder)
     try:
-        card: Json = dict(json.loads((folder / CARD).read_text()))
         data = (folder / DEMONSTRATIONS).read_bytes()
-    except (OSError, ValueError) as error:
-        raise OntickError(f"{folder} is no dataset ({_said(error)}); make one with: ontick collect") from error
+    except OSError as error:
+        raise _no_dataset(folder, error) from error
     if card.get("task") != task.name or card.get("actions") != list(task.actions):
         raise OntickError(f"{folder} is a dataset of task {card.get('task')!r}, not of {task.name!r}; give another")
-    demos = _parse(folder / DEMONSTRATIONS, data, task)
+    demos = parse(folder / DEMONSTRATIONS, data, task)
     if hashlib.sha256(data).hexdigest() != card.get("hash"):
         raise OntickError(f"{folder / DEMONSTRATIONS} has changed since its card was written; collect it again")
     return Dataset(demos, card)
 
 
-def _lines(demos: Demonstrations) -> Iterable[str]:
+def read_dataset_card(folder: Path) -> Json:
+    """Read a dataset's card alone; its ``task`` is a name.
+
+    Raises:
+        OntickError: it is no dataset.
+    """
+    try:
+        card: Json = dict(json.loads((folder / CARD).read_text()))
+        if not isinstance(card.get("task"), str):
+            raise ValueError("its card names no task")
+    except (OSError, ValueError, TypeError) as error:
+        raise _no_dataset(folder, error) from error
+    return card
+
+
+def _no_dataset(folder: Path, error: Exception) -> OntickError:
+    return OntickError(f"{folder} is no dataset ({_said(error)}); make one with: ontick collect")
+
+
+def lines(demos: Demonstrations) -> Iterable[str]:
+    """Yield each demonstration as a line of JSON; a state's numbers read back as the very same float32."""
     columns = zip(demos.states, *(getattr(demos, c.name).tolist() for c in fields(demos)[1:]), strict=True)
     for state, action, acted, seed, tick, source in columns:
         numbers = ", ".join(map(_number, state))
@@ -188,7 +240,12 @@ def _number(value: np.float32) -> str:
     return str(value)
 
 
-def _parse(path: Path, data: bytes, task: Task) -> Demonstrations:
+def parse(path: Path, data: bytes, task: Task) -> Demonstrations:
+    """Read what `lines` writes; other keys in a line are passed over. ``path`` is what messages call it.
+
+    Raises:
+        OntickError: a line is damaged or does not fit the task, or there is none.
+    """
     width, legal = len(task.features), range(len(task.actions))
     rows: list[tuple[list[float], int, int, int, int, str]] = []
     for number, line in enumerate(data.splitlines(), start=1):

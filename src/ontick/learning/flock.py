@@ -19,7 +19,7 @@ from ontick.late import LateRule
 from ontick.latency import Constant
 from ontick.loop import VirtualTime, fly
 from ontick.records import Flight, State
-from ontick.tasks.base import Task
+from ontick.tasks.base import Environment, Task
 
 MOST_TOGETHER = 64
 """Episodes flown at once; each is a thread."""
@@ -42,9 +42,12 @@ def fly_together(
     seeds: Sequence[int],
     *,
     dress: Dress | None = None,
+    make: Callable[[], Environment] | None = None,
     progress: Progress = silent,
 ) -> list[Flight]:
     """Fly one episode for each seed with time frozen; return them in the order of the seeds.
+
+    ``make`` gives each episode its environment; by default the task does.
 
     Raises:
         OntickError: the policy or the environment failed.
@@ -52,12 +55,14 @@ def fly_together(
     """
     flights: list[Flight] = []
     for first in range(0, len(seeds), MOST_TOGETHER):
-        flights += _fly_group(task, policy, seeds[first : first + MOST_TOGETHER], dress)
+        flights += _fly_group(task, policy, seeds[first : first + MOST_TOGETHER], dress, make or task.make)
         progress(len(flights), len(seeds), f"{flights[-1].episode.outcome} after {flights[-1].episode.steps} steps")
     return flights
 
 
-def _fly_group(task: Task, policy: ManyPolicy, seeds: Sequence[int], dress: Dress | None) -> list[Flight]:
+def _fly_group(
+    task: Task, policy: ManyPolicy, seeds: Sequence[int], dress: Dress | None, make: Callable[[], Environment]
+) -> list[Flight]:
     table = _Table(policy, len(seeds))
     flown: dict[int, Flight] = {}
 
@@ -66,7 +71,7 @@ def _fly_group(task: Task, policy: ManyPolicy, seeds: Sequence[int], dress: Dres
             seat: Controller = _Seat(table)
             controller = seat if dress is None else dress(seat)
             time = VirtualTime(Constant(0))
-            flown[place] = fly(task, task.make(), controller, time, late=LateRule.HOLD, seed=seeds[place])
+            flown[place] = fly(task, make(), controller, time, late=LateRule.HOLD, seed=seeds[place])
         except BaseException as error:
             table.give_up(error)
         finally:

@@ -16,6 +16,7 @@ from ontick.records import Episode, State
 
 if TYPE_CHECKING:
     import gymnasium as gym
+    import numpy as np
 
 Environment: TypeAlias = "gym.Env[Any, Any]"
 
@@ -89,6 +90,8 @@ class Task(ABC):
     """What a language model may be shown first; the actions take turns, so that any beginning is balanced."""
     diagnostics: ClassVar[tuple[Diagnostic, ...]] = ()
     """Static states that a policy is probed with."""
+    box: ClassVar[tuple[tuple[float, float], ...]] = ()
+    """The lowest and highest value of each feature among sampled states; by default plus and minus its limit."""
 
     @property
     @abstractmethod
@@ -106,6 +109,19 @@ class Task(ABC):
             OntickError: this task has no teacher.
         """
         raise no_teacher(self)
+
+    def push(self, env: Environment, rng: np.random.Generator) -> None:
+        """Give the body that flies in ``env`` a small random blow between two ticks; all chance comes from ``rng``.
+
+        Raises:
+            OntickError: this task's body cannot be pushed.
+        """
+        raise OntickError(f"task {self.name!r} cannot be pushed; use noise of actions instead, or override Task.push")
+
+    @property
+    def sampling_box(self) -> tuple[tuple[float, float], ...]:
+        """The lowest and highest value of each feature among sampled states."""
+        return self.box or tuple((-feature.limit, feature.limit) for feature in self.features)
 
     @property
     def has_teacher(self) -> bool:
@@ -158,6 +174,10 @@ class Task(ABC):
             (len(self.actions) < 2, "actions must name at least two actions"),
             (bool(RESERVED & set(self.measures)), f"none of its measures may be called {sorted(RESERVED)}"),
             (not 0 <= self.initial_action < len(self.actions), "initial_action must be one of the actions"),
+            (
+                self.box and (len(self.box) != len(self.features) or not all(map(_is_range, self.box))),
+                "box must give (low, high) for each of its features, or be left out",
+            ),
             (self.success not in self.measures, f"success must be one of its measures {sorted(self.measures)}"),
         )
         for wrong, why in problems:
@@ -168,6 +188,12 @@ class Task(ABC):
 def _is_positive(value: object) -> bool:
     """Say whether this is a usable duration: at least a microsecond, and finite."""
     return isinstance(value, int | float) and math.isfinite(value) and value >= 1e-6
+
+
+def _is_range(ends: tuple[float, float]) -> bool:
+    """Say whether this is a finite (low, high)."""
+    low, high = ends
+    return math.isfinite(low) and math.isfinite(high) and low <= high
 
 
 def no_teacher(task: Task) -> OntickError:

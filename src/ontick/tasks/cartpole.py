@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, SupportsFloat
 
 import gymnasium as gym
+import numpy as np
 
 from ontick.records import Episode, State
 from ontick.tasks.base import Diagnostic, Ending, Environment, Feature, Task
@@ -20,6 +21,8 @@ ZERO_FORCE = 2
 ANGLE_LIMIT_RAD = 0.2095
 """Where CartPole-v1 ends an episode: 12 degrees, rounded up to tell a fallen pole from float32 noise."""
 
+KICK = (0.5, 0.5)
+"""The hardest push: m/s more of the cart's speed, rad/s more of the pole's spin."""
 
 _LEFT, _RIGHT = frozenset({0}), frozenset({1})
 
@@ -78,6 +81,8 @@ class CartPole(Task):
         Diagnostic((-2.0, -0.3, 0.1, 0.6), _RIGHT, "at the track's left end, falling right"),
     )
 
+    box: ClassVar = ((-2.4, 2.4), (-2.0, 2.0), (-0.21, 0.21), (-2.0, 2.0))
+
     @property
     def measures(self) -> Mapping[str, Callable[[Episode], bool]]:
         """``perfect``: all 500 steps."""
@@ -97,6 +102,13 @@ class CartPole(Task):
         """
         x, v, angle, spin = observation.tolist()
         return int(angle + 0.25 * spin + 0.02 * x + 0.05 * v > 0)
+
+    def push(self, env: Environment, rng: np.random.Generator) -> None:
+        """Kick the cart's speed and the pole's spin, each by up to `KICK` either way."""
+        cart: Any = env.unwrapped
+        x, v, angle, spin = cart.state
+        kick_v, kick_spin = rng.uniform(-1, 1, 2) * KICK
+        cart.state = np.array((x, v + kick_v, angle, spin + kick_spin))
 
     def make(self) -> Environment:
         """Return CartPole-v1 with the third choice added."""

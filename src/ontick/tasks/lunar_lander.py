@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
+import numpy as np
 from gymnasium.envs.box2d import lunar_lander
 
 from ontick.records import Episode, State
@@ -16,6 +17,12 @@ _gymnasium: Any = lunar_lander
 
 TIME_LIMIT_STEPS = 1000
 SOLVED_REWARD = 200.0
+
+PUSH = 1.0
+"""The hardest push, in m/s of change of the lander's speed (0.2 of what is observed as vx, 0.13 as vy)."""
+
+TWIST = 0.5
+"""And in rad/s of change of its spin."""
 
 _NOTHING, _LEFT, _MAIN, _RIGHT = (frozenset({action}) for action in range(4))
 
@@ -80,6 +87,17 @@ class LunarLander(Task):
         Diagnostic((0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0), _NOTHING, "standing on both legs"),
     )
 
+    box: ClassVar = (
+        (-1.0, 1.0),
+        (0.0, 1.5),
+        (-1.0, 1.0),
+        (-1.5, 0.5),
+        (-0.8, 0.8),
+        (-1.0, 1.0),
+        (0.0, 1.0),
+        (0.0, 1.0),
+    )
+
     @property
     def measures(self) -> Mapping[str, Callable[[Episode], bool]]:
         """``landed``: positive total reward; ``solved``: at least 200; ``timeouts``: the time limit was reached."""
@@ -96,3 +114,11 @@ class LunarLander(Task):
     def teacher(self, env: Environment, observation: State) -> int:
         """Ask Gymnasium's own heuristic."""
         return int(_gymnasium.heuristic(env, observation))
+
+    def push(self, env: Environment, rng: np.random.Generator) -> None:
+        """Hit the lander with an impulse from any side, and twist it: up to `PUSH` and `TWIST` either way."""
+        lander: Any = cast(Any, env.unwrapped).lander
+        push_x, push_y, twist = (float(part) for part in rng.uniform(-1, 1, 3))
+        impulse = (PUSH * lander.mass * push_x, PUSH * lander.mass * push_y)
+        lander.ApplyLinearImpulse(impulse, lander.worldCenter, True)
+        lander.ApplyAngularImpulse(TWIST * lander.inertia * twist, True)

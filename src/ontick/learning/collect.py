@@ -1,0 +1,165 @@
+"""Where do demonstrations come from? Someone flies or a box is sampled, and a labeller says what is right there.
+
+The actor who flies and the labeller who judges are two: teacher and teacher give demonstrations, with noise they show
+how to recover (DART: Laskey et al., 2017), a student and the teacher give DAgger's data (Ross et al., 2011).
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from ontick.controllers.base import Controller
+from ontick.errors import OntickError, blame
+from ontick.evaluation.episodes import Progress, silent
+from ontick.late import LateRule
+from ontick.latency import Constant
+from ontick.learning.dataset import Demonstrations, demonstrations, joined
+from ontick.learning.flock import MOST_TOGETHER, ManyPolicy, fly_together
+from ontick.learning.noise import Noise
+from ontick.loop import VirtualTime, fly
+from ontick.plugins import load_attribute
+from ontick.records import Flight, State
+from ontick.tasks.base import Task, no_teacher
+
+Labeller: TypeAlias = Callable[[State], int]
+"""Says which action is right in a state, shape (features,), float32."""
+
+BOX = "box"
+"""The source of states that were sampled and not flown."""
+
+
+def teacher_of(task: Task) -> Labeller:
+    """Return the task's teacher as a labeller; it reads the constants of an environment of its own.
+
+    Raises:
+        OntickError: the task has none.
+    """
+    if not task.has_teacher:
+        raise no_teacher(task)
+    env = task.make()
+    return lambda state: task.teacher(env, state)
+
+
+def find_labeller(word: str, task: Task) -> Labeller:
+    """Return the labeller that ``teacher`` or ``python:FILE.py:NAME`` names.
+
+    NAME is a function of a state; a class is made with the task first.
+
+    Raises:
+        OntickError: there is no such labeller, or it cannot be loaded.
+    """
+    if word == "teacher":
+        return teacher_of(task)
+    if not word.startswith("python:"):
+        raise OntickError(f"unknown labeller {word!r}; give teacher or python:FILE.py:NAME")
+    found = load_attribute(word.removeprefix("python:"))
+    try:
+        labeller = found(task) if isinstance(found, type) else found
+    except Exception as error:
+        raise OntickError(f"{word} could not be made: {blame(error)}") from error
+    if not callable(labeller):
+        raise OntickError(f"{word} cannot be called with a state; give a function that returns an action")
+    return cast(Labeller, labeller)
+
+
+def collect(
+    task: Task,
+    actor: ManyPolicy | Controller,
+    labeller: Labeller,
+    noise: Noise,
+    seeds: Sequence[int],
+    *,
+    source: str,
+    progress: Progress = silent,
+) -> Demonstrations:
+    """Fly one episode for each seed with time frozen; label every state passed through.
+
+    A policy that answers many states at once flies its episodes together, a controller one after another; the noise
+    is around either. ``acted`` is what was done, noise and all.
+
+    Raises:
+        OntickError: the actor, the labeller or the environment failed, or the labeller's action is none of the task's.
+        KeyboardInterrupt: the user pressed Ctrl-C.
+    """
+    parts: list[Demonstrations] = []
+    for flight in _flights(task, actor, noise, seeds):
+        states = np.array([tick.observation for tick in flight.ticks], dtype=np.float32)
+        actions = label(task, labeller, states)
+        acted = [tick.action for tick in flight.ticks]
+        seed, ticks = flight.episode.seed, np.arange(len(states))
+        parts.append(demonstrations(states, actions, source, acted=acted, seeds=seed, ticks=ticks))
+        progress(len(parts), len(seeds), f"{flight.episode.outcome} after {flight.episode.steps} steps")
+    return joined(parts)
+
+
+def sample_box(task: Task, labeller: Labeller, n: int, seed: int) -> Demonstrations:
+    """Label ``n`` states drawn uniformly from the task's `Task.sampling_box`; a feature without decimals is a whole.
+
+    Raises:
+        OntickError: the labeller failed, or its action is none of the task's.
+    """
+    rng = np.random.default_rng([_SALT, seed])
+    columns = [
+        rng.integers(round(low), round(high), n, endpoint=True) if not feature.decimals else rng.uniform(low, high, n)
+        for feature, (low, high) in zip(task.features, task.sampling_box, strict=True)
+    ]
+    states = np.stack(columns, axis=1).astype(np.float32)
+    return demonstrations(states, label(task, labeller, states), BOX)
+
+
+def label(task: Task, labeller: Labeller, states: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    """Return what ``labeller`` wants in each of ``states``, shape (n, features), which it cannot write into.
+
+    Raises:
+        OntickError: it failed, or its action is none of the task's.
+    """
+    shown = states.view()
+    shown.flags.writeable = False
+    return np.array([_ask(task, labeller, state) for state in shown], dtype=np.int64)
+
+
+def _ask(task: Task, labeller: Labeller, state: State) -> int:
+    try:
+        said: Any = labeller(state)
+    except OntickError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise OntickError(f"the labeller failed in the state {_say(task, state)}: {blame(error)}") from error
+    try:
+        action = operator.index(said)
+    except TypeError:
+        action = -1
+    if not 0 <= action < len(task.actions):
+        raise OntickError(
+            f"the labeller says {said!r} in the state {_say(task, state)}, which is no action of {task.name!r}; "
+            f"let it return 0 to {len(task.actions) - 1}"
+        )
+    return action
+
+
+def _say(task: Task, state: State) -> str:
+    return ", ".join(f"{feature.name} {value:.4g}" for feature, value in zip(task.features, state, strict=True))
+
+
+def _flights(task: Task, actor: ManyPolicy | Controller, noise: Noise, seeds: Sequence[int]) -> Iterator[Flight]:
+    """Yield the flights in the order of the seeds, each as soon as it can be had."""
+    if isinstance(actor, Controller) and not hasattr(actor, "decide_many"):
+        env, time, controller = noise.make(task), VirtualTime(Constant(0)), noise.around(actor, task)
+        for seed in seeds:
+            yield fly(task, env, controller, time, late=LateRule.HOLD, seed=seed)
+        return
+    policy = cast(ManyPolicy, actor)
+    for first in range(0, len(seeds), MOST_TOGETHER):
+        group = seeds[first : first + MOST_TOGETHER]
+        yield from fly_together(
+            task, policy, group, dress=lambda seat: noise.around(seat, task), make=lambda: noise.make(task)
+        )
+
+
+_SALT = 0x626F78
+"""Keeps the box's random numbers apart from the flights' ("box" in ASCII)."""
