@@ -13,16 +13,32 @@ import tyro
 from tyro.conf import EnumChoicesFromValues, FlagCreatePairsOff, subcommand
 
 from ontick.cli.asking import Latency, Models, Probe, Prompt
+from ontick.cli.dagger import Dagger
 from ontick.cli.data import Collect, Data, Export, Import
 from ontick.cli.flying import Cliff, Compare, Demo, Eval, Verdict
 from ontick.cli.options import INTERRUPTED
+from ontick.cli.training import Train
 from ontick.errors import OntickError, blame
 from ontick.report.terminal import say_error, say_what_takes_long, without_box
 
 BAD_INPUT = 2
 
 Verb: TypeAlias = (
-    Demo | Eval | Verdict | Cliff | Compare | Latency | Probe | Prompt | Models | Collect | Data | Export | Import
+    Demo
+    | Eval
+    | Verdict
+    | Cliff
+    | Compare
+    | Latency
+    | Probe
+    | Prompt
+    | Models
+    | Collect
+    | Data
+    | Export
+    | Import
+    | Train
+    | Dagger
 )
 
 VERBS: tuple[type[Verb], ...] = (
@@ -39,6 +55,8 @@ VERBS: tuple[type[Verb], ...] = (
     Data,
     Export,
     Import,
+    Train,
+    Dagger,
 )
 
 Command = (
@@ -55,6 +73,8 @@ Command = (
     | Annotated[Data, subcommand("data")]
     | Annotated[Export, subcommand("export")]
     | Annotated[Import, subcommand("import")]
+    | Annotated[Train, subcommand("train")]
+    | Annotated[Dagger, subcommand("dagger")]
 )
 
 DESCRIPTION = "Can this language model control this environment in real time? If not: the policy or the latency?"

@@ -26,7 +26,7 @@ Controller = Annotated[
     str,
     arg(
         metavar="CONTROLLER",
-        help="teacher, none, random, smollm2, gguf:PATH, hf:PATH_OR_HUB_ID, api:PRESET/MODEL, api:URL#MODEL "
+        help="teacher, none, random, mlp:PATH, smollm2, gguf:PATH, hf:PATH_OR_HUB_ID, api:PRESET/MODEL, api:URL#MODEL "
         "or python:FILE.py:NAME",
     ),
 ]
