@@ -110,6 +110,12 @@ BAD_INPUT: dict[str, tuple[list[str], str]] = {
     "probing nobody we know": (["probe", "cartpole", "smolm2"], "did you mean 'smollm2'"),
     "more examples than there are": (["probe", "cartpole", "smollm2", "--prompt.examples", "65"], "ask for fewer"),
     "a negative seed": (["probe", "cartpole", "teacher", "--seed", "-1"], "give 0 or more"),
+    "nothing to teach from": (["train", "cartpole", "mlp", "--to", "p"], "--data"),
+    "no dataset there": (["train", "cartpole", "mlp", "--data", "nowhere", "--to", "p"], "ontick collect"),
+    "no such network": (["eval", "cartpole", "mlp:nowhere"], "give a pilot's folder"),
+    "no pilot to teach": (["dagger", "cartpole", "nowhere", "--to", "d"], "ontick train"),
+    "nowhere to learn": (["dagger", "cartpole", "nowhere"], "--to"),
+    "a teacher now and then": (["dagger", "cartpole", "x", "--to", "d", "--beta", "2"], "power:0.5"),
     "delays without 0": (["cliff", "cartpole", "--delays", "20", "40"], "--delays 0 20 40"),
 }
 

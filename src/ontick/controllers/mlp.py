@@ -2,13 +2,13 @@
 
 The file holds ``layer0.weight`` (out, in), ``layer0.bias`` (out,), ``layer1.weight``, … with a ReLU between layers, and
 ``input.offset`` and ``input.scale``, shape (features,): what the first layer sees is ``(state - offset) / scale``. Its
-metadata name the task, the features and the actions that it is for.
+metadata's one entry, ``ontick``, is JSON and names the ``task``, its ``features`` and its ``actions``.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +25,8 @@ from ontick.pilots.card import WEIGHTS, Kind, read_card
 from ontick.tasks.base import Task
 
 Array32: TypeAlias = npt.NDArray[np.float32]
+
+_METADATA = "ontick"
 
 _safe_open: Any = safetensors.safe_open
 """safetensors leaves what it opens untyped."""
@@ -100,8 +102,8 @@ def load_mlp(path: Path, task: Task) -> MlpController:
     except (OSError, safetensors.SafetensorError) as error:
         said = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
         raise OntickError(f"cannot read {path} ({said}); give a pilot's folder or its {WEIGHTS[Kind.MLP]}") from error
-    meant = metadata.get("task", task.name)
-    if meant != task.name:
+    meant = _task_of(metadata)
+    if meant not in {None, task.name}:
         raise OntickError(f"{path} flies task {meant!r}, not {task.name!r}; give another")
     return MlpController(_network(path, tensors, task))
 
@@ -112,8 +114,17 @@ def network_bytes(network: Network, task: Task) -> bytes:
     for number, (weight, bias) in enumerate(network.layers):
         tensors |= {f"layer{number}.weight": np.ascontiguousarray(weight), f"layer{number}.bias": bias}
     names = [feature.name for feature in task.features]
-    metadata = {"task": task.name, "features": json.dumps(names), "actions": json.dumps(list(task.actions))}
-    return safetensors.numpy.save(tensors, metadata)
+    meant = {"task": task.name, "features": names, "actions": list(task.actions)}
+    # One entry alone: safetensors writes several in any order, and the same weights must have the same id.
+    return safetensors.numpy.save(tensors, {_METADATA: json.dumps(meant)})
+
+
+def _task_of(metadata: Mapping[str, str]) -> str | None:
+    """Return which task a file says that it is for; None: it does not say."""
+    try:
+        return json.loads(metadata[_METADATA])["task"]
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _network(path: Path, tensors: dict[str, npt.NDArray[Any]], task: Task) -> Network:
