@@ -138,7 +138,7 @@ def dagger(
         raise KeyboardInterrupt("the same command goes on from here") from stop
     except OSError as error:
         raise OntickError(
-            f"cannot write {setup.to} ({error.strerror}); make room, and give the same command"
+            f"cannot write {setup.to} ({error.strerror}); mend that and give the same command"
         ) from error
 
 
