@@ -129,6 +129,12 @@ BAD_INPUT: dict[str, tuple[list[str], str]] = {
     "no such questions": (["probe", "cartpole", "random", "--questions", "any"], "give --questions all, few, none"),
     "a base of no language model": (["probe", "cartpole", "teacher", "--base", "smollm2"], "no language model"),
     "a base that is none": (["probe", "cartpole", "smollm2", "--base", "teacher"], "--base teacher"),
+    "nothing to teach from": (["train", "cartpole", "mlp", "--to", "p"], "--data"),
+    "no dataset there": (["train", "cartpole", "mlp", "--data", "nowhere", "--to", "p"], "ontick collect"),
+    "no such network": (["eval", "cartpole", "mlp:nowhere"], "give a pilot's folder"),
+    "no pilot to teach": (["dagger", "cartpole", "nowhere", "--to", "d"], "ontick train"),
+    "nowhere to learn": (["dagger", "cartpole", "nowhere"], "--to"),
+    "a teacher now and then": (["dagger", "cartpole", "x", "--to", "d", "--beta", "2"], "power:0.5"),
     "delays without 0": (["cliff", "cartpole", "--delays", "20", "40"], "--delays 0 20 40"),
 }
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-import types
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tiny_gguf
 import tiny_pilots
 from ontick.contracts import ControllerContract, LanguageModelContract
-from ontick.controllers.base import Controller
+from ontick.controllers.base import Controller, Observation
 from ontick.controllers.catalog import Asking, make_controller
 from ontick.controllers.llm import LanguageModelController
-from ontick.controllers.scripted import Chance
+from ontick.controllers.mlp import Network, network_bytes
 from ontick.errors import OntickError
 from ontick.evaluation.episodes import Setup, prepare
 from ontick.models.base import LanguageModel, ModelOptions
@@ -117,22 +116,19 @@ def test_a_name_is_looked_up_among_the_pilots(pilot: Path, tmp_path: Path, monke
     assert prepare(Setup("cartpole", "pilot:mine", asking=Asking(model=MODELS["llama.cpp"])))
 
 
-def test_a_small_network_flies_with_its_own_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Path] = []
-
-    def load_mlp(path: Path, task: Task) -> Controller:
-        seen.append(path)
-        return Chance(task)
-
-    module = types.ModuleType("ontick.controllers.mlp")
-    monkeypatch.setattr(module, "load_mlp", load_mlp, raising=False)
-    monkeypatch.setitem(sys.modules, "ontick.controllers.mlp", module)
-    folder = tiny_pilots.write_mlp(tmp_path / "net")
-    assert isinstance(make_controller(f"pilot:{folder}", find_task("cartpole")), Chance)
-    assert seen == [folder]
+def test_a_small_network_flies_by_numpy(tmp_path: Path) -> None:
+    task = find_task("cartpole")
+    right = Network(
+        ((np.array([[0, 0, -1, 0], [0, 0, 1, 0]], np.float32), np.zeros(2, np.float32)),),
+        np.zeros(4, np.float32),
+        np.ones(4, np.float32),
+    )
+    folder = tiny_pilots.write_mlp(tmp_path / "net", network_bytes(right, task))
+    controller = make_controller(f"pilot:{folder}", task)
+    assert [controller.decide(Observation(np.array([0, 0, lean, 0]), 0)).action for lean in (-0.1, 0.1)] == [0, 1]
     (folder / "mlp.safetensors").write_bytes(b"others")
     with pytest.raises(OntickError, match="not those that its card names"):
-        make_controller(f"pilot:{folder}", find_task("cartpole"))
+        make_controller(f"pilot:{folder}", task)
 
 
 MISTAKES = {

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ontick.evaluation.statistics import bootstrap_ci95, percentiles, wilson_ci95
+from ontick.evaluation.statistics import bootstrap_ci95, clustered_ci95, percentiles, wilson_ci95
 
 
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -57,3 +57,16 @@ def test_nothing_has_no_interval() -> None:
         wilson_ci95(0, 0)
     with pytest.raises(ValueError, match="at least one"):
         bootstrap_ci95([])
+
+
+def test_an_interval_of_groups_is_wider_than_one_of_trials_where_groups_differ() -> None:
+    sizes = np.full(10, 100)
+    alike = clustered_ci95(np.full(10, 50), sizes)
+    apart = clustered_ci95(np.array([0, 100] * 5), sizes)
+    assert alike == pytest.approx(wilson_ci95(500, 1000))
+    assert apart[0] < 0.3 < alike[0] < 0.5 < alike[1] < 0.7 < apart[1]
+
+
+def test_an_interval_of_groups_never_claims_certainty() -> None:
+    assert clustered_ci95(np.array([0]), np.array([20])) == wilson_ci95(0, 20)
+    assert clustered_ci95(np.array([20]), np.array([20])) == wilson_ci95(20, 20)

@@ -26,7 +26,7 @@ Controller = Annotated[
     str,
     arg(
         metavar="CONTROLLER",
-        help="teacher, none, random, smollm2, gguf:PATH, hf:PATH_OR_HUB_ID, pilot:PATH, api:PRESET/MODEL, "
+        help="teacher, none, random, smollm2, gguf:PATH, hf:PATH_OR_HUB_ID, pilot:PATH, mlp:PATH, api:PRESET/MODEL, "
         "api:URL#MODEL or python:FILE.py:NAME",
     ),
 ]

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+from rich.console import RenderableType
 from tyro.conf import Positional, arg
 
 from ontick.cli.options import Shown, Task, TaskModule
-from ontick.errors import missing_package
+from ontick.errors import OntickError, missing_package
+from ontick.evaluation.episodes import Progress
 from ontick.learning.balance import Balance
-from ontick.learning.sft.settings import (
-    LoraOptions,
-    Method,
-    OptimiserOptions,
-    SelectionOptions,
-    SftSettings,
-    SftSetup,
-)
+from ontick.learning.fitting import MlpSettings
+from ontick.learning.mlp import MlpSetup, train_mlp
+from ontick.learning.sft import settings as sft
 from ontick.models.catalog import EMBEDDED
+from ontick.pilots.find import find_pilot
 from ontick.prompts import PromptStyle
+from ontick.records import Json
+from ontick.report.dagger_tables import looks_table
 from ontick.report.terminal import progress_bar
 from ontick.report.training_tables import evaluations_table, training_table
 
@@ -36,22 +38,42 @@ From = Annotated[
         help_behavior_hint="(default: none)",
     ),
 ]
+Balanced = Annotated[
+    Balance | None,
+    arg(
+        help="How much rare actions are helped, by being drawn more often.",
+        help_behavior_hint="(default: mlp: equal; lora, full: none)",
+    ),
+]
+
+
+class Method(StrEnum):
+    """Who learns, and how."""
+
+    MLP = "mlp"
+    """A small network on the state's numbers."""
+    LORA = "lora"
+    """A language model, by a low-rank adapter."""
+    FULL = "full"
+    """A language model, all of its weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Train(Shown):
-    """Teach a policy what the data shows: a language model by an adapter (lora) or with all its weights (full)."""
+    """Teach a policy what the data shows: a small network (mlp), or a language model by an adapter (lora) or whole."""
 
     task: Positional[Task]
     method: Positional[Method]
     data: Data
     to: To
-    base: Annotated[str, arg(metavar="MODEL", help="smollm2, gguf:PATH or hf:PATH_OR_HUB_ID.")] = EMBEDDED
     from_: From = None
-    balance: Balance = Balance.NONE
-    """How much rare actions are helped, by being drawn more often."""
+    balance: Balanced = None
+    task_module: TaskModule = None
+    mlp: MlpSettings = field(default_factory=MlpSettings)
+    """mlp: the network and its steps."""
+    base: Annotated[str, arg(metavar="MODEL", help="smollm2, gguf:PATH or hf:PATH_OR_HUB_ID.")] = EMBEDDED
     seed: int = 0
-    """Of the order of the examples and of new weights."""
+    """lora, full: of the order of the examples and of new weights."""
     dtype: str | None = None
     """What is computed in: float32, bfloat16 or float16; by default bfloat16 where it is faster."""
     device: str | None = None
@@ -60,41 +82,84 @@ class Train(Shown):
     """Processor threads of each process; by default all cores."""
     unsloth: bool = False
     """Load the model with Unsloth, where it is installed with a GPU."""
-    task_module: TaskModule = None
     prompt: PromptStyle = field(default_factory=PromptStyle)
-    """How the model is asked, in training as in flight."""
-    lora: LoraOptions = field(default_factory=LoraOptions)
-    """The adapter."""
-    optimiser: OptimiserOptions = field(default_factory=OptimiserOptions)
-    """The steps."""
-    selection: SelectionOptions = field(default_factory=SelectionOptions)
-    """Which checkpoint is kept."""
+    """lora, full: how the model is asked, in training as in flight."""
+    lora: sft.LoraOptions = field(default_factory=sft.LoraOptions)
+    """lora: the adapter."""
+    optimiser: sft.OptimiserOptions = field(default_factory=sft.OptimiserOptions)
+    """lora, full: the steps."""
+    selection: sft.SelectionOptions = field(default_factory=sft.SelectionOptions)
+    """lora, full: which checkpoint is kept."""
 
     def run(self) -> int:
         """Train and print."""
-        if any(importlib.util.find_spec(name) is None for name in ("torch", "transformers", "accelerate", "peft")):
-            raise missing_package("what trains language models", "'ontick[train]'")
-        from ontick.learning.sft.train import train_language_model
-
+        _check_used(self)
+        train = _train_network if self.method is Method.MLP else _train_language_model
         with progress_bar(f"{self.task} {self.method}") as progress:
-            result = train_language_model(self.setup(), progress)
+            result, readable = train(self, progress)
         if result is not None:
-            self.show(result, training_table(result), evaluations_table(result), f"pilot: {result['pilot']}")
+            self.show(result, *readable, f"pilot: {result['pilot']}")
         return 0
 
-    def setup(self) -> SftSetup:
-        """Return what these options ask for."""
-        settings = SftSettings(
-            method=self.method,
-            base=self.base,
-            prompt=self.prompt,
-            lora=self.lora,
-            optimiser=self.optimiser,
-            selection=self.selection,
-            seed=self.seed,
-            dtype=self.dtype,
-            device=self.device,
-            threads=self.threads,
-            unsloth=self.unsloth,
-        )
-        return SftSetup(self.task, self.data, self.to, settings, self.from_, self.balance, self.task_module)
+
+Trained = tuple[Json | None, tuple[RenderableType, ...]]
+"""What came of a training, and how it is shown; None in a process that is not the main one."""
+
+_OF_NETWORKS = ("mlp",)
+_OF_LANGUAGE_MODELS = (
+    "base",
+    "seed",
+    "dtype",
+    "device",
+    "threads",
+    "unsloth",
+    "prompt",
+    "lora",
+    "optimiser",
+    "selection",
+)
+
+
+def _check_used(asked: Train) -> None:
+    """Refuse an option that the method would pass over."""
+    passed_over = _OF_LANGUAGE_MODELS if asked.method is Method.MLP else _OF_NETWORKS
+    known = Train.__dataclass_fields__
+    for name in passed_over:
+        make: Callable[[], Any] | Any = known[name].default_factory
+        plain = make() if callable(make) else known[name].default
+        if getattr(asked, name) != plain:
+            others = "lora or full" if asked.method is Method.MLP else "mlp"
+            raise OntickError(f"--{name} is for {others}; leave it out, or train with another method")
+
+
+def _train_network(asked: Train, progress: Progress) -> Trained:
+    parent = None if asked.from_ is None else find_pilot(asked.from_)
+    data = tuple(folder.expanduser() for folder in asked.data)
+    balance = asked.balance or Balance.EQUAL
+    setup = MlpSetup(asked.task, data, asked.to.expanduser(), asked.mlp, balance, parent, asked.task_module)
+    result = train_mlp(setup, progress)
+    return result, (looks_table(result),)
+
+
+def _train_language_model(asked: Train, progress: Progress) -> Trained:
+    if any(importlib.util.find_spec(name) is None for name in ("torch", "transformers", "accelerate", "peft")):
+        raise missing_package("what trains language models", "'ontick[train]'")
+    from ontick.learning.sft.train import train_language_model
+
+    settings = sft.SftSettings(
+        method=sft.Method(asked.method),
+        base=asked.base,
+        prompt=asked.prompt,
+        lora=asked.lora,
+        optimiser=asked.optimiser,
+        selection=asked.selection,
+        seed=asked.seed,
+        dtype=asked.dtype,
+        device=asked.device,
+        threads=asked.threads,
+        unsloth=asked.unsloth,
+    )
+    balance = asked.balance or Balance.NONE
+    setup = sft.SftSetup(asked.task, asked.data, asked.to, settings, asked.from_, balance, asked.task_module)
+    result = train_language_model(setup, progress)
+    return result, () if result is None else (training_table(result), evaluations_table(result))

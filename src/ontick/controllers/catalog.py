@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
+from pathlib import Path
 
 from ontick.controllers.base import Controller
 from ontick.controllers.llm import LanguageModelController
+from ontick.controllers.mlp import load_mlp
 from ontick.controllers.pilot import is_pilot_word, make_pilot
 from ontick.controllers.scripted import Chance, Nobody, Teacher
 from ontick.errors import OntickError, blame, unknown_name
@@ -27,6 +29,7 @@ SCRIPTED: dict[str, Callable[[Task], Controller]] = {
 }
 
 _OWN = "python:FILE.py:NAME"
+_MLP = "mlp:"
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,13 @@ def make_controller(word: str, task: Task, asking: Asking | None = None) -> Cont
     if is_pilot_word(word):
         asking = asking or Asking()
         return make_pilot(word, task, asking.prompt, asking.reading, asking.model)
+    if word.startswith(_MLP):
+        return load_mlp(Path(word.removeprefix(_MLP)), task)
     if word.startswith("python:"):
         return _checked(word, load_attribute(word.removeprefix("python:")), task)
     installed = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
     if word not in installed:
-        raise unknown_name("controller", word, [*SCRIPTED, *MODEL_WORDS, FORM, _OWN, *installed])
+        raise unknown_name("controller", word, [*SCRIPTED, *MODEL_WORDS, FORM, f"{_MLP}PATH", _OWN, *installed])
     return _checked(word, installed[word].load(), task)
 
 

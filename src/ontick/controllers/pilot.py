@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from ontick.controllers.base import Controller
 from ontick.controllers.llm import LanguageModelController
+from ontick.controllers.mlp import load_mlp
 from ontick.errors import OntickError
 from ontick.models.base import ModelOptions, Reading
 from ontick.pilots.card import Kind, PilotCard, read_card
@@ -66,8 +66,7 @@ def _language_model(
 
 def _mlp(folder: Path, card: PilotCard, task: Task, *_: object) -> Controller:
     check_weights(folder, card)
-    mlp: Any = importlib.import_module("ontick.controllers.mlp")
-    return mlp.load_mlp(folder, task)
+    return load_mlp(folder, task)
 
 
 _MAKERS: dict[Kind, Callable[[Path, PilotCard, Task, PromptStyle, Reading | None, ModelOptions], Controller]] = {

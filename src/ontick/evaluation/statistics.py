@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 Z95 = 1.959963984540054
 """Two-sided 95 % quantile of the standard normal distribution."""
@@ -42,6 +44,26 @@ def bootstrap_ci95(values: Sequence[float]) -> tuple[float, float]:
     means = sample[rng.integers(len(sample), size=(BOOTSTRAP_RESAMPLES, len(sample)))].mean(axis=1)
     low, high = np.percentile(means, (2.5, 97.5))
     return float(low), float(high)
+
+
+def clustered_ci95(hits: npt.NDArray[Any], sizes: npt.NDArray[Any]) -> tuple[float, float]:
+    """Return the 95 % interval of a share whose trials come in groups that are alike within.
+
+    The percentile bootstrap over whole groups (Davison and Hinkley, 1997, 3.8), or Wilson's interval of all trials
+    where that is wider: few groups, or none of them with a hit.
+
+    Args:
+        hits: how many in each group, shape (groups,).
+        sizes: of how many, shape (groups,).
+
+    Raises:
+        ValueError: there are no trials.
+    """
+    low, high = wilson_ci95(int(hits.sum()), int(sizes.sum()))
+    rng = np.random.default_rng(0)
+    drawn = rng.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=BOOTSTRAP_RESAMPLES)
+    found_low, found_high = np.percentile((drawn @ hits) / (drawn @ sizes), (2.5, 97.5))
+    return min(low, float(found_low)), max(high, float(found_high))
 
 
 def percentiles(values: Sequence[float], *ranks: int) -> dict[str, float | None]:

@@ -1,0 +1,146 @@
+"""What does a small network on the state's numbers decide? ``mlp.safetensors``, flown with numpy alone.
+
+The file holds ``layer0.weight`` (out, in), ``layer0.bias`` (out,), ``layer1.weight``, … with a ReLU between layers, and
+``input.offset`` and ``input.scale``, shape (features,): what the first layer sees is ``(state - offset) / scale``. Its
+metadata's one entry, ``ontick``, is JSON and names the ``task``, its ``features`` and its ``actions``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import safetensors
+import safetensors.numpy
+
+from ontick.controllers.base import Decision, Observation
+from ontick.errors import OntickError
+from ontick.pilots.card import WEIGHTS, Kind, read_card
+from ontick.tasks.base import Task
+
+Array32: TypeAlias = npt.NDArray[np.float32]
+
+_METADATA = "ontick"
+
+_safe_open: Any = safetensors.safe_open
+"""safetensors leaves what it opens untyped."""
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """The weights of a multilayer perceptron and the scaling of what it is given."""
+
+    layers: tuple[tuple[Array32, Array32], ...]
+    """Of each layer the weights (out, in) and the biases (out,)."""
+    offset: Array32
+    """Shape (features,), in the environment's own units."""
+    scale: Array32
+    """Shape (features,), in the environment's own units; positive."""
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How wide it is from the state to the actions, such as (4, 16, 2)."""
+        return (len(self.offset), *(len(bias) for _, bias in self.layers))
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learnt; the scaling is none of them."""
+        return sum(weight.size + bias.size for weight, bias in self.layers)
+
+
+class MlpController:
+    """Does what the network scores highest, for one state or for many at once."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        # In double precision a state's scores do not depend, as far as actions go, on what it is read together with.
+        self._layers = [(weight.T.astype(np.float64), bias.astype(np.float64)) for weight, bias in network.layers]
+        self._offset, self._scale = network.offset.astype(np.float64), network.scale.astype(np.float64)
+
+    def reset(self, seed: int) -> None:
+        """Nothing to forget."""
+
+    def decide(self, observation: Observation) -> Decision:
+        """Do what scores highest."""
+        return Decision(int(self.logits(observation.state[None]).argmax()))
+
+    def decide_many(self, states: npt.NDArray[Any]) -> Sequence[int]:
+        """Return what scores highest in each of ``states``, shape (n, features)."""
+        return self.logits(states).argmax(axis=1).tolist()
+
+    def logits(self, states: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Return the actions' scores, shape (n, actions), for states of shape (n, features)."""
+        values = (states - self._offset) / self._scale
+        *hidden, (weight, bias) = self._layers
+        for inner, shift in hidden:
+            values = np.maximum(values @ inner + shift, 0.0)
+        return values @ weight + bias
+
+
+def load_mlp(path: Path, task: Task) -> MlpController:
+    """Return what flies ``path``: a pilot's folder or a ``.safetensors`` file.
+
+    Raises:
+        OntickError: there is no such file, it is damaged, or it is for another task.
+    """
+    path = path.expanduser()
+    if path.is_dir():
+        card = read_card(path)
+        if card.kind is not Kind.MLP:
+            raise OntickError(f"{path} is a pilot of kind {card.kind}, not a small network; write pilot:{path}")
+        path = path / WEIGHTS[Kind.MLP]
+    try:
+        with _safe_open(path, framework="numpy") as file:
+            metadata: dict[str, str] = file.metadata() or {}
+            tensors: dict[str, npt.NDArray[Any]] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, safetensors.SafetensorError) as error:
+        said = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
+        raise OntickError(f"cannot read {path} ({said}); give a pilot's folder or its {WEIGHTS[Kind.MLP]}") from error
+    meant = _task_of(metadata)
+    if meant not in {None, task.name}:
+        raise OntickError(f"{path} flies task {meant!r}, not {task.name!r}; give another")
+    return MlpController(_network(path, tensors, task))
+
+
+def network_bytes(network: Network, task: Task) -> bytes:
+    """Return the file's content."""
+    tensors = {"input.offset": network.offset, "input.scale": network.scale}
+    for number, (weight, bias) in enumerate(network.layers):
+        tensors |= {f"layer{number}.weight": np.ascontiguousarray(weight), f"layer{number}.bias": bias}
+    names = [feature.name for feature in task.features]
+    meant = {"task": task.name, "features": names, "actions": list(task.actions)}
+    # One entry alone: safetensors writes several in any order, and the same weights must have the same id.
+    return safetensors.numpy.save(tensors, {_METADATA: json.dumps(meant)})
+
+
+def _task_of(metadata: Mapping[str, str]) -> str | None:
+    """Return which task a file says that it is for; None: it does not say."""
+    try:
+        return json.loads(metadata[_METADATA])["task"]
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _network(path: Path, tensors: dict[str, npt.NDArray[Any]], task: Task) -> Network:
+    """Put a file's tensors together, or say what does not fit."""
+    depth = sum(name.endswith(".weight") for name in tensors)
+    wrong = OntickError(f"{path} holds no network for the states and actions of {task.name!r}; give another")
+    try:
+        layers = tuple((tensors[f"layer{n}.weight"], tensors[f"layer{n}.bias"]) for n in range(depth))
+        network = Network(layers, tensors["input.offset"], tensors["input.scale"])
+    except KeyError as error:
+        raise wrong from error
+    sizes = network.sizes
+    shapes = [(weight.shape, bias.shape) for weight, bias in layers]
+    fits = shapes == [((out, in_), (out,)) for in_, out in pairwise(sizes)]
+    if not (fits and depth and (sizes[0], sizes[-1]) == (len(task.features), len(task.actions))):
+        raise wrong
+    if not all(np.isfinite(tensor).all() for tensor in tensors.values()) or not (network.scale > 0).all():
+        raise OntickError(f"{path} holds numbers that are none; train it again")
+    return network

@@ -1,0 +1,116 @@
+"""Who learns? One seam for small networks and language models, so that DAgger need not know which flies."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ontick.controllers.mlp import load_mlp
+from ontick.errors import OntickError, missing_package
+from ontick.evaluation.episodes import Progress, silent
+from ontick.learning.dataset import Dataset
+from ontick.learning.fitting import settings_of
+from ontick.learning.flock import ManyPolicy
+from ontick.learning.mlp import Lesson, learn
+from ontick.pilots.card import Kind, PilotCard, read_card
+from ontick.tasks.base import Task
+
+
+class Start(StrEnum):
+    """From which weights a round of learning begins; the pilot descends from its parent either way."""
+
+    PARENT = "parent"
+    """The parent's."""
+    BASE = "base"
+    """The base model's, or new ones."""
+
+
+class Learner(Protocol):
+    """Learns from demonstrations in the way in which some pilot learnt, and flies what comes of it."""
+
+    def learn(
+        self,
+        datasets: Sequence[Dataset],
+        weights: npt.NDArray[np.float64],
+        to: Path,
+        *,
+        parent: Path,
+        start: Start,
+        progress: Progress = silent,
+    ) -> Path:
+        """Write the pilot's folder ``to``, whole or not at all, and return it.
+
+        Args:
+            datasets: what is learnt from, one after another.
+            weights: how much each of their states counts, shape (n,), mean 1.
+            to: a folder that is not there yet.
+            parent: the pilot that the new one descends from.
+            start: from which weights it begins.
+            progress: told how far it has come.
+
+        Raises:
+            OntickError: the training failed, or the folder cannot be written.
+        """
+        ...
+
+    def policy(self, pilot: Path) -> ManyPolicy:
+        """Return what flies a pilot of this kind.
+
+        Raises:
+            OntickError: the pilot is damaged, or for another task.
+        """
+        ...
+
+
+class MlpLearner:
+    """Learns as a small network did, by the settings on its card."""
+
+    def __init__(self, task: Task, pilot: Path) -> None:
+        self._task = task
+        said = read_card(pilot).settings
+        self._settings = settings_of(said)
+        self._said = {"balance": said.get("balance")}
+
+    def learn(
+        self,
+        datasets: Sequence[Dataset],
+        weights: npt.NDArray[np.float64],
+        to: Path,
+        *,
+        parent: Path,
+        start: Start,
+        progress: Progress = silent,
+    ) -> Path:
+        """Clone them, and keep the best."""
+        said = {**self._said, "start": start}
+        lesson = Lesson(self._task, datasets, weights, self._settings, parent, start is Start.PARENT, said)
+        learn(lesson, to, progress)
+        return to
+
+    def policy(self, pilot: Path) -> ManyPolicy:
+        """Return the network."""
+        return load_mlp(pilot, self._task)
+
+
+def learner_for(task: Task, pilot: Path) -> tuple[Learner, PilotCard]:
+    """Return who learns as ``pilot`` did, and its card.
+
+    Raises:
+        OntickError: the folder is no pilot, of another task, or what trains its kind is not installed.
+    """
+    card = read_card(pilot)
+    if card.task != task.name:
+        raise OntickError(f"{pilot} flies task {card.task!r}, not {task.name!r}; give another")
+    if card.kind is Kind.MLP:
+        return MlpLearner(task, pilot), card
+    try:
+        sft: Any = importlib.import_module("ontick.learning.sft.learner")
+    except ImportError as error:
+        raise missing_package("what trains language models", "'ontick[train]'") from error
+    return sft.SftLearner(task, pilot), card

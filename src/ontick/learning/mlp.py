@@ -1,0 +1,163 @@
+"""How does a small network become a pilot? Data is cloned, flown now and then, and the best of it is kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ontick.controllers.mlp import MlpController, Network, load_mlp, network_bytes
+from ontick.errors import OntickError, missing_package
+from ontick.evaluation.episodes import Progress, silent
+from ontick.evaluation.summary import summarise
+from ontick.learning.balance import Balance, balance_weights
+from ontick.learning.dataset import Dataset, check_new, joined, new_folder, read_dataset, seed_ranges
+from ontick.learning.fitting import MlpSettings
+from ontick.learning.flock import fly_together
+from ontick.learning.seeds import SELECTION_SEED, check_apart
+from ontick.pilots.card import WEIGHTS, Kind, PilotCard, read_card, weights_id, write_card
+from ontick.records import Json
+from ontick.tasks import find_task
+from ontick.tasks.base import Task
+
+
+@dataclass(frozen=True)
+class MlpSetup:
+    """Everything that decides how a small network is trained."""
+
+    task: str
+    data: tuple[Path, ...]
+    """Folders of datasets."""
+    to: Path
+    """The pilot's folder, which must not be there yet."""
+    settings: MlpSettings = field(default_factory=MlpSettings)
+    balance: Balance = Balance.EQUAL
+    parent: Path | None = None
+    """The pilot to go on from."""
+    task_module: str | None = None
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What one training learns from."""
+
+    task: Task
+    datasets: Sequence[Dataset]
+    weights: npt.NDArray[np.float64]
+    """How much each of their states counts, shape (n,), mean 1."""
+    settings: MlpSettings
+    parent: Path | None = None
+    """The pilot that the new one descends from."""
+    from_parent: bool = True
+    """Whether its weights are gone on from; else they are new."""
+    said: Json = field(default_factory=dict[str, object])
+    """What else the card's settings say."""
+
+
+def train_mlp(setup: MlpSetup, progress: Progress = silent) -> Json:
+    """Train a small network and write its pilot's folder; return what `train --json` prints.
+
+    Raises:
+        OntickError: something named is missing or does not fit, or the training failed; nothing is written then.
+    """
+    setup.settings.check()
+    task = find_task(setup.task, setup.task_module)
+    if not setup.data:
+        raise OntickError("there is nothing to learn from; give --data DIR, made with: ontick collect")
+    check_new(setup.to)
+    datasets = [read_dataset(folder, task) for folder in setup.data]
+    actions = np.concatenate([dataset.demonstrations.actions for dataset in datasets])
+    weights = balance_weights(actions, len(task.actions), setup.balance)
+    said: Json = {"balance": setup.balance, "data": [str(folder) for folder in setup.data]}
+    card = learn(Lesson(task, datasets, weights, setup.settings, setup.parent, said=said), setup.to, progress)
+    return {
+        "task": task.name,
+        "pilot": str(setup.to),
+        "id": card.id,
+        "version": card.version,
+        "parent": card.parent,
+        "n": len(actions),
+        "settings": card.settings,
+        **card.metrics,
+    }
+
+
+def learn(lesson: Lesson, to: Path, progress: Progress = silent) -> PilotCard:
+    """Clone, keep the best look, and write its pilot's folder ``to``, whole or not at all.
+
+    Raises:
+        OntickError: the data does not fit, the training failed, or the folder cannot be written.
+    """
+    task, settings = lesson.task, lesson.settings
+    selection = range(SELECTION_SEED, SELECTION_SEED + settings.episodes)
+    seeds = [pair for dataset in lesson.datasets for pair in dataset.card["seeds"]]
+    check_apart(seeds, selection)
+    parent = None if lesson.parent is None else read_card(lesson.parent)
+    began = time.perf_counter()
+    best, looks = _best(lesson, selection, progress)
+    content = network_bytes(best.network, task)
+    chosen = looks[best.number]
+    ranges = {(first, last) for first, last in [*seeds, *seed_ranges(selection), *(parent.seeds if parent else ())]}
+    card = PilotCard(
+        name=to.name,
+        kind=Kind.MLP,
+        task=task.name,
+        id=weights_id({WEIGHTS[Kind.MLP]: content}),
+        version=1 if parent is None else parent.version + 1,
+        parent=None if parent is None else parent.id,
+        data=tuple({name: data.card[name] for name in ("hash", "n", "per_source")} for data in lesson.datasets),
+        seeds=tuple(sorted(ranges)),
+        settings={**settings.as_json(), "sizes": list(best.network.sizes), **lesson.said},
+        metrics={
+            "parameters": best.network.parameters,
+            "steps": chosen["step"],
+            "loss": chosen["loss"],
+            "train_s": time.perf_counter() - began,
+            "looks": looks,
+            "evaluation": best.summary,
+        },
+    )
+    with new_folder(to) as partial:
+        (partial / WEIGHTS[Kind.MLP]).write_bytes(content)
+        write_card(partial, card)
+    return card
+
+
+@dataclass(frozen=True)
+class _Best:
+    number: int
+    network: Network
+    summary: Json
+
+
+def _best(lesson: Lesson, selection: range, progress: Progress) -> tuple[_Best, list[Json]]:
+    """Return the look that flew best, and what each came to."""
+    try:
+        from ontick.learning.cloning import clone
+    except ImportError as error:
+        raise missing_package("PyTorch, which trains,", "'ontick[train]'") from error
+    task, settings = lesson.task, lesson.settings
+    start = None
+    if lesson.parent is not None and lesson.from_parent:
+        start = load_mlp(lesson.parent, task).network
+    demos = joined([dataset.demonstrations for dataset in lesson.datasets])
+    best: _Best | None = None
+    looks: list[Json] = []
+    for look in clone(demos, lesson.weights, len(task.actions), settings, start):
+        summary = summarise(task, fly_together(task, MlpController(look.network), selection))
+        found = {name: summary[name] for name in ("n", task.success, "success_rate", "reward_mean")}
+        looks.append({"step": look.step, "loss": look.loss, **found})
+        progress(look.step, settings.steps, f"{summary[task.success]}/{summary['n']} {task.success}")
+        if best is None or standing(summary) >= standing(best.summary):
+            best = _Best(len(looks) - 1, look.network, summary)
+    assert best is not None, "the last step is always looked at"
+    return best, looks
+
+
+def standing(summary: Json) -> tuple[float, float]:
+    """Return by what one evaluation is better than another: successes first, then the mean reward."""
+    return summary["success_rate"], summary["reward_mean"]
