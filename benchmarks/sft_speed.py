@@ -2,8 +2,8 @@
 
 SmolLM2-135M with a LoRA adapter of rank 16 on all linear layers, batches of 32 CartPole examples with the same tokens:
 100 that all share (the prompt's own, cut to that length), the state's, and the action as completion. Both sides are
-Hugging Face Trainers with the same AdamW and precision, each alone in a process, and they take turns, a step each. OpenMP waits
-passively on all sides.
+Hugging Face Trainers with the same AdamW and precision, each alone in a process, and they take turns, a step each.
+OpenMP's threads wait passively on all sides.
 ``--layout`` chooses the prompt: chat with whole numbers (the longer one), or compact with letters.
 
 - ``trl``: completion-only loss on the pretokenised examples, without gradient checkpointing, which costs it time.
