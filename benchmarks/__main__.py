@@ -12,7 +12,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-QUICK = ("loop_overhead", "sweep", "punctuality", "decision_latency", "backend_agreement", "mlp_cloning")
+QUICK = ("loop_overhead", "sweep", "punctuality", "decision_latency", "backend_agreement", "mlp_cloning", "sft_speed")
 
 
 def run(name: str) -> dict[str, Any] | None:

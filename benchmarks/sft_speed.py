@@ -6,7 +6,7 @@ Hugging Face Trainers with the same AdamW and precision, each alone in a process
 ``--layout`` chooses the prompt: chat with whole numbers (the longer one), or compact with letters.
 
 - ``trl``: completion-only loss on the pretokenised examples, without gradient checkpointing, which costs it time.
-- ``trl_checkpointing``: as it comes, with gradient checkpointing, which saves it memory.
+- ``trl_checkpointing``: as it comes, with gradient checkpointing, which saves it memory; two steps only.
 
 Speed is the median of the steps after the first, their batch's preparation included, against the faster of the two.
 Memory is the largest resident set in the first step above that of the process with model and optimiser loaded, freed
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import importlib
 import multiprocessing
 import sys
 import tempfile
@@ -140,11 +141,9 @@ def ontick_trainer(settings: SftSettings, folder: Path, turns: Turns) -> Any:
 
 def trl_trainer(settings: SftSettings, folder: Path, turns: Turns, *, checkpointing: bool) -> Any:
     """Return TRL's trainer of the same model on the same examples."""
-    import datasets
-    import trl
-
-    library: Any = trl
-    tables: Any = datasets
+    library: Any = importlib.import_module("trl")
+    tables: Any = importlib.import_module("datasets")
+    tables.disable_progress_bars()
     student = make_student(find_task("cartpole"), settings)
     examples = same_examples(settings, student.asker)
     whole = [examples.whole(number) for number in range(len(examples.targets))]
@@ -194,7 +193,7 @@ def run_side(side: str, layout: Layout, dtype: str, steps: int, line: Connection
         line.send(logged[0])
 
 
-def main(steps: int = 6, layout: Layout = Layout.CHAT, dtype: str = "float32") -> None:
+def main(steps: int = 4, layout: Layout = Layout.CHAT, dtype: str = "float32") -> None:
     """Let all sides make the same steps, in turn.
 
     Args:
@@ -207,23 +206,29 @@ def main(steps: int = 6, layout: Layout = Layout.CHAT, dtype: str = "float32") -
         sys.exit("sft_speed reads memory from /proc; run it on Linux")
     spawn = multiprocessing.get_context("spawn")
     told: dict[str, list[Step]] = {name: [] for name in ("ontick", "trl", "trl_checkpointing")}
+    counts = {"ontick": steps, "trl": steps, "trl_checkpointing": min(2, steps)}
     losses: dict[str, float] = {}
     with ExitStack() as stack:
         lines: dict[str, Any] = {}
+        processes: list[Any] = []
         for name in told:
             here, there = spawn.Pipe()
-            process = spawn.Process(target=run_side, args=(name, layout, dtype, steps, there), daemon=True)
+            process = spawn.Process(target=run_side, args=(name, layout, dtype, counts[name], there), daemon=True)
             process.start()
+            processes.append(process)
             there.close()
             stack.callback(process.kill)
             lines[name] = here
-        for _ in range(steps):
+        for number in range(steps):
             for name, line in lines.items():
-                line.send("go")
-                told[name].append(line.recv())
+                if number < counts[name]:
+                    line.send("go")
+                    told[name].append(line.recv())
         for name, line in lines.items():
             line.send("end")
             losses[name] = line.recv()
+        for process in processes:
+            process.join()
     step_s = {name: float(np.median([step.elapsed_s for step in made[1:]])) for name, made in told.items()}
     memory_mb = {name: made[0].memory_mb for name, made in told.items()}
     print_last_line(

@@ -23,6 +23,7 @@ from ontick.models.hf.conversation import Conversation
 from ontick.prompts import ExamplesIn, Layout, Prompt, PromptStyle
 from ontick.records import State
 from ontick.tasks import find_task
+from ontick.tasks.cartpole import CartPole
 from ontick.wording import Numbers
 
 _transformers: Any = transformers
@@ -138,7 +139,7 @@ def test_a_tokenizer_that_reads_otherwise_once_saved_is_refused(
 
 
 def test_an_action_of_two_tokens_is_refused() -> None:
-    class Many(type(CARTPOLE)):
+    class Many(CartPole):
         actions = tuple(f"engine {number}" for number in range(12))
 
     _, tokenizer = families.plain_model("qwen2.5")

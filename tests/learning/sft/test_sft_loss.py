@@ -132,7 +132,11 @@ def test_a_model_that_cannot_share_its_beginning_reads_whole_prompts() -> None:
 
 def test_a_wrong_mask_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     model, examples = own_model("gemma3-1b"), some_examples()
-    monkeypatch.setattr(SharedPrefix, "mask", lambda *_, **__: None)
+
+    def none(*_: Any, **__: Any) -> None:
+        return None
+
+    monkeypatch.setattr(SharedPrefix, "mask", none)
     reader = fitting_reader(model, examples.prefix, [suffix.tolist() for suffix in examples.suffixes])
     assert isinstance(reader, WholePrompts)
 

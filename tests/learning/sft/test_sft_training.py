@@ -84,7 +84,7 @@ def test_a_random_model_learns_to_fly_cartpole(tmp_path: Path, capsys: pytest.Ca
 
 @pytest.mark.parametrize("method", Method)
 def test_a_pilot_flies_by_its_word_as_it_was_trained(tmp_path: Path, method: Method) -> None:
-    settings = students.settings(method, lora=LoraOptions(rank=4))
+    settings = students.settings(method, lora=LoraOptions(rank=4) if method is Method.LORA else LoraOptions())
     card = train(tmp_path / "p", settings)
     assert read_card(tmp_path / "p") == card
     assert card.kind is Kind(method.value)
@@ -100,8 +100,7 @@ def test_a_pilot_flies_by_its_word_as_it_was_trained(tmp_path: Path, method: Met
     states = students.taught_states(20, seed=5).states
     together = SftLearner(CARTPOLE, tmp_path / "p").policy(tmp_path / "p").decide_many(states)
     assert [alone.decide(Observation(state, 0)).action for state in states] == list(together)
-    files = {path.name for path in (tmp_path / "p").iterdir()}
-    assert "README.md" not in files
+    assert (tmp_path / "p" / "README.md").read_text().count("ontick") > 1
     for text in (path.read_text() for path in (tmp_path / "p").glob("*.json") if path.name != "tokenizer.json"):
         assert str(tmp_path) not in text
 
@@ -135,7 +134,10 @@ def test_evaluations_are_ordered_by_success_then_reward_then_step() -> None:
 
 
 def test_training_stops_when_it_is_good_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ontick.learning.sft.trainer.summarise", lambda *_: {"success_rate": 1.0, "reward_mean": 500.0})
+    def perfect(*_: Any) -> dict[str, float]:
+        return {"success_rate": 1.0, "reward_mean": 500.0}
+
+    monkeypatch.setattr("ontick.learning.sft.trainer.summarise", perfect)
     card = train(tmp_path / "p", students.settings(steps=20, every=2))
     assert card.metrics["steps"] == card.metrics["best_step"] == 4
 
@@ -337,7 +339,11 @@ def test_processes_that_do_not_divide_the_batch_are_told(tmp_path: Path) -> None
 
 def test_logs_for_tensorboard_and_progress_with_the_loss(tmp_path: Path) -> None:
     told: list[tuple[int, int, str]] = []
-    train(tmp_path / "p", students.settings(), progress=lambda *report: told.append(report))
+
+    def tell(done: int, total: int, what: str) -> None:
+        told.append((done, total, what))
+
+    train(tmp_path / "p", students.settings(), progress=tell)
     assert [done for done, _, _ in told] == list(range(1, 9))
     assert {total for _, total, _ in told} == {8}
     assert "loss" in told[-1][2]

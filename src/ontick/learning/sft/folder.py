@@ -16,6 +16,7 @@ from pathlib import Path
 from ontick.cache import made_whole
 from ontick.errors import OntickError
 from ontick.pilots.card import CARD, PilotCard, read_card, weights_id, write_card
+from ontick.pilots.readme import write_readme
 from ontick.records import Json
 
 TRAINING = "training"
@@ -57,11 +58,14 @@ class TrainingFolder:
         """Make the folder and write down what is asked; again after a kill.
 
         Raises:
-            OSError: it cannot be written.
+            OntickError: it cannot be written.
         """
-        self.training.mkdir(parents=True, exist_ok=True)
-        with made_whole(self.training / ASKED) as partial:
-            partial.write_text(json.dumps(asked, indent=2) + "\n")
+        try:
+            self.training.mkdir(parents=True, exist_ok=True)
+            with made_whole(self.training / ASKED) as partial:
+                partial.write_text(json.dumps(asked, indent=2) + "\n")
+        except OSError as error:
+            raise OntickError(f"cannot write {self.pilot} ({error.strerror}); choose another --to") from error
 
     def last_checkpoint(self) -> Path | None:
         """Return the last whole checkpoint; any later one, cut off in the middle of its writing, is removed."""
@@ -86,6 +90,7 @@ class TrainingFolder:
         for path in partial.iterdir():
             path.replace(self.pilot / path.name)
         partial.rmdir()
+        write_readme(self.pilot, card)
         write_card(self.pilot, card)
         for path in self.training.glob("checkpoint-*"):
             shutil.rmtree(path, ignore_errors=True)
