@@ -132,9 +132,8 @@ BAD_INPUT: dict[str, tuple[list[str], str]] = {
     "nothing to teach from": (["train", "cartpole", "mlp", "--to", "p"], "--data"),
     "no dataset there": (["train", "cartpole", "mlp", "--data", "nowhere", "--to", "p"], "ontick collect"),
     "no such network": (["eval", "cartpole", "mlp:nowhere"], "give a pilot's folder"),
-    "no pilot to teach": (["dagger", "cartpole", "nowhere", "--to", "d"], "ontick train"),
+    "no pilot to teach": (["dagger", "cartpole", "nowhere", "--to", "d"], "ontick pilots"),
     "nowhere to learn": (["dagger", "cartpole", "nowhere"], "--to"),
-    "a teacher now and then": (["dagger", "cartpole", "x", "--to", "d", "--beta", "2"], "power:0.5"),
     "delays without 0": (["cliff", "cartpole", "--delays", "20", "40"], "--delays 0 20 40"),
 }
 

@@ -18,7 +18,7 @@ from ontick.controllers.base import Controller, Observation
 from ontick.controllers.catalog import make_controller
 from ontick.controllers.mlp import MlpController, Network, load_mlp, network_bytes
 from ontick.errors import OntickError
-from ontick.pilots.card import WEIGHTS, Kind, PilotCard, write_card
+from ontick.pilots.card import WEIGHTS, Kind, PilotCard, weights_id, write_card
 from ontick.tasks import find_task
 from ontick.tasks.base import Task
 
@@ -87,8 +87,9 @@ def test_a_file_reads_back_to_the_last_bit(tmp_path: Path) -> None:
 
 
 def test_a_pilots_folder_flies(tmp_path: Path) -> None:
-    (tmp_path / WEIGHTS[Kind.MLP]).write_bytes(network_bytes(some_network(4, 16, 2), CARTPOLE))
-    write_card(tmp_path, PilotCard("p", Kind.MLP, "cartpole", "0" * 16))
+    content = network_bytes(some_network(4, 16, 2), CARTPOLE)
+    (tmp_path / WEIGHTS[Kind.MLP]).write_bytes(content)
+    write_card(tmp_path, PilotCard("p", Kind.MLP, "cartpole", weights_id({WEIGHTS[Kind.MLP]: content})))
     assert load_mlp(tmp_path, CARTPOLE).network.parameters == 114
     write_card(tmp_path, PilotCard("p", Kind.LORA, "cartpole", "0" * 16))
     with pytest.raises(OntickError, match=r"pilot of kind lora.*write pilot:"):

@@ -127,8 +127,9 @@ def test_a_small_network_flies_by_numpy(tmp_path: Path) -> None:
     controller = make_controller(f"pilot:{folder}", task)
     assert [controller.decide(Observation(np.array([0, 0, lean, 0]), 0)).action for lean in (-0.1, 0.1)] == [0, 1]
     (folder / "mlp.safetensors").write_bytes(b"others")
-    with pytest.raises(OntickError, match="not those that its card names"):
-        make_controller(f"pilot:{folder}", task)
+    for word in ("pilot", "mlp"):
+        with pytest.raises(OntickError, match="not those that its card names"):
+            make_controller(f"{word}:{folder}", task)
 
 
 MISTAKES = {

@@ -79,6 +79,8 @@ def test_a_child_goes_on_from_its_parents_weights(data: Path, tmp_path: Path) ->
     child = train_mlp(setup)
     assert (child["version"], child["parent"]) == (2, first["id"])
     assert child["loss"] < 0.3 < train_mlp(replace(setup, parent=None, to=tmp_path / "c"))["loss"]
+    with pytest.raises(OntickError, match=r"is a network of 4-16-2; leave --mlp\.hidden out"):
+        train_mlp(replace(setup, settings=replace(setup.settings, hidden=(8,)), to=tmp_path / "d"))
     a, b = (load_mlp(tmp_path / name, CARTPOLE).network for name in "ab")
     assert np.array_equal(a.scale, b.scale)
 
@@ -117,7 +119,7 @@ def test_a_failure_is_one_line_and_leaves_nothing(data: Path, tmp_path: Path) ->
         (replace(setup, settings=MlpSettings(looks=9, steps=5)), "--mlp.looks 9"),
         (replace(setup, settings=MlpSettings(learning_rate=float("nan"))), "--mlp.learning-rate"),
         (replace(setup, settings=MlpSettings(weight_decay=-1)), "--mlp.weight-decay"),
-        (replace(setup, settings=MlpSettings(seed=-1)), "--mlp.seed"),
+        (replace(setup, settings=MlpSettings(seed=-1)), "--mlp.seed -1"),
     ):
         with pytest.raises(OntickError, match=message):
             train_mlp(wrong)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+import students
 from ontick.controllers.base import Observation
 from ontick.controllers.catalog import make_controller
 from ontick.errors import OntickError
@@ -28,6 +29,8 @@ from ontick.learning.learner import Start, learner_for
 from ontick.learning.mlp import MlpSetup, train_mlp
 from ontick.learning.noise import Noise
 from ontick.learning.seeds import DAGGER_SEED, TRAINING_SEED
+from ontick.learning.sft.plan import Lesson
+from ontick.learning.sft.train import fine_tune
 from ontick.pilots.card import read_card
 from ontick.records import Json, State
 from ontick.tasks import find_task
@@ -190,7 +193,7 @@ def test_two_rounds_that_bring_nothing_end_it_and_the_best_is_kept(setup: Dagger
     assert [done["better"] for done in result["rounds"]] == [True, False, False]
     assert result["stopped"] == "2 rounds in a row brought nothing"
     assert result["best"]["round"] == 1
-    assert (setup.to / BEST).resolve() == (setup.to / "round-1" / "v2").resolve()
+    assert (setup.to / BEST).resolve() == (setup.to / "v2").resolve()
 
 
 class Half:
@@ -300,7 +303,7 @@ def test_the_rounds_of_another_setup_are_not_gone_on_with(setup: DaggerSetup) ->
         (replace(setup, episodes=6), "episodes"),
         (replace(setup, beta="0.5"), "beta"),
         (replace(setup, data=()), "data"),
-        (replace(setup, pilot=setup.to / "round-1" / "v2", start=Start.BASE), "start"),
+        (replace(setup, pilot=setup.to / "v2", start=Start.BASE), "start"),
     ):
         with pytest.raises(OntickError, match=f"begun with another {what}; choose another --to"):
             dagger(other, learner=learner)
@@ -315,3 +318,16 @@ def test_learning_anew_and_learning_on_differ(setup: DaggerSetup) -> None:
     }
     assert ids[Start.BASE] != ids[Start.PARENT]
     assert (setup.to / Start.BASE / "round-1" / ROUND).exists()
+
+
+def test_a_language_model_learns_by_the_same_rounds(tmp_path: Path) -> None:
+    first = fine_tune(CARTPOLE, Lesson(students.taught_states(300)), students.settings(every=0), tmp_path / "v1")
+    setup = DaggerSetup(
+        "cartpole", tmp_path / "v1", tmp_path / "run", (students.dataset(),), 1, 2, evaluation_episodes=2
+    )
+    (done,) = dagger(setup)["rounds"]
+    card = read_card(Path(done["pilot"]))
+    assert (card.kind, card.version, card.parent) == (first.kind, 2, first.id)
+    assert card.metrics["examples"] == done["aggregate"]
+    assert card.data[1]["hash"] == json.loads((setup.to / "round-1" / "data" / "card.json").read_text())["hash"]
+    assert dagger(setup)["rounds"] == [done]

@@ -12,6 +12,7 @@ from ontick.cli.options import Shown, Task, TaskModule
 from ontick.learning.balance import Balance
 from ontick.learning.dagger import DaggerSetup, Labels, dagger
 from ontick.learning.learner import Start
+from ontick.pilots.find import find_pilot
 from ontick.report.dagger_tables import corrections_table, rounds_said, rounds_table
 from ontick.report.terminal import progress_bar
 
@@ -21,7 +22,7 @@ class Dagger(Shown):
     """Let a pilot fly, have the teacher correct every state that it visits, learn from all, again and again."""
 
     task: Positional[Task]
-    pilot: Positional[Annotated[Path, arg(metavar="PILOT", help="The folder of a pilot of any kind.")]]
+    pilot: Positional[Annotated[str, arg(metavar="PILOT", help="A pilot of any kind: its folder, or pilot:NAME.")]]
     to: Annotated[
         Path,
         arg(metavar="DIR", help="Where the rounds are left; the same command goes on after a kill."),
@@ -75,7 +76,7 @@ class Dagger(Shown):
         """Return what these options ask for."""
         return DaggerSetup(
             task=self.task,
-            pilot=self.pilot.expanduser(),
+            pilot=find_pilot(self.pilot),
             to=self.to.expanduser(),
             data=tuple(folder.expanduser() for folder in self.data),
             rounds=self.rounds,

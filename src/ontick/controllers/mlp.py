@@ -22,6 +22,7 @@ import safetensors.numpy
 from ontick.controllers.base import Decision, Observation
 from ontick.errors import OntickError
 from ontick.pilots.card import WEIGHTS, Kind, read_card
+from ontick.pilots.weights import check_weights
 from ontick.tasks.base import Task
 
 Array32: TypeAlias = npt.NDArray[np.float32]
@@ -94,6 +95,7 @@ def load_mlp(path: Path, task: Task) -> MlpController:
         card = read_card(path)
         if card.kind is not Kind.MLP:
             raise OntickError(f"{path} is a pilot of kind {card.kind}, not a small network; write pilot:{path}")
+        check_weights(path, card)
         path = path / WEIGHTS[Kind.MLP]
     try:
         with _safe_open(path, framework="numpy") as file:

@@ -15,7 +15,6 @@ from ontick.models.base import ModelOptions, Reading
 from ontick.pilots.card import Kind, PilotCard, read_card
 from ontick.pilots.find import PREFIX, find_pilot
 from ontick.pilots.load import load_pilot
-from ontick.pilots.weights import check_weights
 from ontick.prompts import Prompt, PromptStyle
 from ontick.tasks.base import Task
 
@@ -65,7 +64,6 @@ def _language_model(
 
 
 def _mlp(folder: Path, card: PilotCard, task: Task, *_: object) -> Controller:
-    check_weights(folder, card)
     return load_mlp(folder, task)
 
 

@@ -2,7 +2,7 @@
 
 A round: the student flies, the teacher labels every state that it visits, these are added to all before, the
 student learns again and is evaluated. The best is kept. Two rounds in a row that bring nothing end it. Each round
-leaves a folder, ``round-I``, with ``data``, the pilot ``vN`` and, written last, ``round.json``; what is there
+leaves a pilot, ``vN``, and a folder, ``round-I``, with ``data`` and, written last, ``round.json``; what is there
 already is not done again, so a run that was killed goes on, and ends as it would have.
 """
 
@@ -227,7 +227,7 @@ class _Run:
     def _round(self, number: int, student: Path, first_seed: int, visited: list[Dataset], best: Json) -> Json:
         """Do a round, or what is missing of it; what was visited is added to ``visited``."""
         folder = self.setup.to / f"round-{number}"
-        record, pilot = folder / ROUND, folder / f"v{self.card.version + number}"
+        record, pilot = folder / ROUND, self.setup.to / f"v{self.card.version + number}"
         first = first_seed + (number - 1) * self.setup.episodes
         flown, dataset = self._fly(number, student, range(first, first + self.setup.episodes), folder / "data")
         if dataset is not None:

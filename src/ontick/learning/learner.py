@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from ontick.controllers.mlp import load_mlp
-from ontick.errors import OntickError, missing_package
+from ontick.errors import OntickError
 from ontick.evaluation.episodes import Progress, silent
 from ontick.learning.dataset import Dataset
 from ontick.learning.fitting import settings_of
 from ontick.learning.flock import ManyPolicy
 from ontick.learning.mlp import Lesson, learn
 from ontick.pilots.card import Kind, PilotCard, read_card
+from ontick.pilots.weights import need_transformers
 from ontick.tasks.base import Task
 
 
@@ -109,8 +109,7 @@ def learner_for(task: Task, pilot: Path) -> tuple[Learner, PilotCard]:
         raise OntickError(f"{pilot} flies task {card.task!r}, not {task.name!r}; give another")
     if card.kind is Kind.MLP:
         return MlpLearner(task, pilot), card
-    try:
-        sft: Any = importlib.import_module("ontick.learning.sft.learner")
-    except ImportError as error:
-        raise missing_package("what trains language models", "'ontick[train]'") from error
-    return sft.SftLearner(task, pilot), card
+    need_transformers("what trains language models")
+    from ontick.learning.sft.learner import SftLearner
+
+    return SftLearner(task, pilot), card

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -92,13 +92,14 @@ def learn(lesson: Lesson, to: Path, progress: Progress = silent) -> PilotCard:
     Raises:
         OntickError: the data does not fit, the training failed, or the folder cannot be written.
     """
-    task, settings = lesson.task, lesson.settings
+    task = lesson.task
+    start, settings = _beginning(lesson)
     selection = range(SELECTION_SEED, SELECTION_SEED + settings.episodes)
     seeds = [pair for dataset in lesson.datasets for pair in dataset.card["seeds"]]
     check_apart(seeds, selection)
     parent = None if lesson.parent is None else read_card(lesson.parent)
     began = time.perf_counter()
-    best, looks = _best(lesson, selection, progress)
+    best, looks = _best(lesson, start, settings, selection, progress)
     content = network_bytes(best.network, task)
     chosen = looks[best.number]
     ranges = {(first, last) for first, last in [*seeds, *seed_ranges(selection), *(parent.seeds if parent else ())]}
@@ -134,16 +135,28 @@ class _Best:
     summary: Json
 
 
-def _best(lesson: Lesson, selection: range, progress: Progress) -> tuple[_Best, list[Json]]:
+def _beginning(lesson: Lesson) -> tuple[Network | None, MlpSettings]:
+    """Return the network to go on from, None for a new one, and the settings with its widths."""
+    task, settings = lesson.task, lesson.settings
+    if lesson.parent is None or not lesson.from_parent:
+        return None, replace(settings, hidden=settings.widths(len(task.features)))
+    start = load_mlp(lesson.parent, task).network
+    widths = start.sizes[1:-1]
+    if settings.hidden not in {(), widths}:
+        sizes = "-".join(map(str, start.sizes))
+        raise OntickError(f"{lesson.parent} is a network of {sizes}; leave --mlp.hidden out to go on from it")
+    return start, replace(settings, hidden=widths)
+
+
+def _best(
+    lesson: Lesson, start: Network | None, settings: MlpSettings, selection: range, progress: Progress
+) -> tuple[_Best, list[Json]]:
     """Return the look that flew best, and what each came to."""
     try:
         from ontick.learning.cloning import clone
     except ImportError as error:
         raise missing_package("PyTorch, which trains,", "'ontick[train]'") from error
-    task, settings = lesson.task, lesson.settings
-    start = None
-    if lesson.parent is not None and lesson.from_parent:
-        start = load_mlp(lesson.parent, task).network
+    task = lesson.task
     demos = joined([dataset.demonstrations for dataset in lesson.datasets])
     best: _Best | None = None
     looks: list[Json] = []
