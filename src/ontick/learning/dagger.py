@@ -159,7 +159,7 @@ class _Run:
         first_seed = self._begin([*seen, *self.card.seeds])
         begun = best = self._begun()
         visited: list[Dataset] = []
-        barren, why = 0, f"{setup.rounds} rounds were asked for"
+        barren, why = 0, f"{setup.rounds} round{'s were' if setup.rounds > 1 else ' was'} asked for"
         for number in range(1, setup.rounds + 1):
             student = Path((rounds[-1] if rounds else begun)["pilot"])
             done = self._round(number, student, first_seed, visited, best)

@@ -8,14 +8,17 @@ from rich.table import Table
 
 from ontick.records import Json
 
+NAME_WIDTH = 12
+"""Of eighty columns: the longest names go on in a second line."""
+
 
 def lineage_table(found: Json) -> Table:
     """Return one row a pilot, each below the one that it was made from."""
     table = Table(box=SIMPLE_HEAD, title=escape(f"pilots in {found['folder']}"), title_justify="left")
-    table.add_column("pilot", overflow="fold")
+    table.add_column("pilot", overflow="fold", min_width=NAME_WIDTH)
     for heading in ("", "kind", "task"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("states", "flew", "reward", "MB"):
+    for heading in ("states", "flew", "reward"):
         table.add_column(heading, justify="right", no_wrap=True)
     for pilot in found["pilots"]:
         name = f"{'  ' * (pilot['depth'] - 1)}└ {pilot['name']}" if pilot["depth"] else pilot["name"]
@@ -31,7 +34,6 @@ def lineage_table(found: Json) -> Table:
             str(pilot["examples"]),
             "-" if score is None else escape(f"{score[score['success']]}/{score['n']} {score['success']}"),
             "-" if score is None or score["reward_mean"] is None else f"{score['reward_mean']:.1f}",
-            _megabytes(pilot["megabytes"]),
         )
     return table
 
