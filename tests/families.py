@@ -225,3 +225,22 @@ def plain_model(name: str) -> tuple[Any, Any]:
     with quiet():
         model = _transformers.AutoModelForCausalLM.from_pretrained(folder_of(name), dtype=torch.float32).eval()
         return model, _transformers.AutoTokenizer.from_pretrained(folder_of(name))
+
+
+def recurrent_model() -> Any:
+    """Return a tiny random LFM2, whose convolutions remember: no cache of it can be cut back, no mask parts prompts."""
+    _torch.manual_seed(0)
+    config = _transformers.Lfm2Config(
+        vocab_size=500,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        layer_types=["conv", "full_attention", "conv", "full_attention"],
+        initializer_range=0.3,
+    )
+    with quiet():
+        model = _transformers.AutoModelForCausalLM.from_config(config).eval()
+        model(torch.tensor([[1]]))  # says once that its convolutions could be faster
+    return model

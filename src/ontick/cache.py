@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 def cache_folder() -> Path:
@@ -39,3 +41,13 @@ def made_whole(path: Path) -> Generator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a file for people and programs to read, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with made_whole(path) as partial:
+        partial.write_text(json.dumps(content, indent=2) + "\n")

@@ -298,9 +298,7 @@ class LanguageModelContract(WritingModelContract):
         assert all((said.completion_tokens or 0) <= 3 for said in first)
 
     def test_the_likeliest_tokens_are_those_that_it_writes(self) -> None:
-        model = self.make_model()
-        if not isinstance(model, LocalModel):
-            pytest.skip("its tokens cannot be looked at")
+        model = _local(self.make_model())
         for question in self.QUESTIONS:
             asked = _conversation(question)
             model.warm_up(_conversation("5 5"))
@@ -314,9 +312,7 @@ class LanguageModelContract(WritingModelContract):
             assert model.complete(asked, 4).tokens == written, "reading an answer changes none"
 
     def test_log_probabilities_of_all_tokens_are_those_of_the_choices(self) -> None:
-        model = self.make_model()
-        if not isinstance(model, LocalModel):
-            pytest.skip("its tokens cannot be looked at")
+        model = _local(self.make_model())
         for question in self.QUESTIONS:
             asked = _conversation(question)
             model.warm_up(_conversation("5 5"))
@@ -326,9 +322,7 @@ class LanguageModelContract(WritingModelContract):
             assert model.choose(asked, ("0", "1")).logprobs == pytest.approx(tuple(expected.tolist()), abs=5e-3)
 
     def test_what_is_said_of_a_token_does_not_depend_on_what_the_answer_goes_on_with(self) -> None:
-        model = self.make_model()
-        if not isinstance(model, LocalModel):
-            pytest.skip("its tokens cannot be looked at")
+        model = _local(self.make_model())
         asked = _conversation("1 2 3")
         one, other, alone = (model.answer_tokens(asked, (word,))[0] for word in "017")
         rows = model.logprobs(asked, [one, other, alone])
@@ -338,9 +332,7 @@ class LanguageModelContract(WritingModelContract):
         assert _distance_nats(rows[:1], rows[2:3]) > self.ROUNDING_NATS, "what has been said makes a difference"
 
     def test_an_answer_longer_than_the_context_is_refused(self) -> None:
-        model = self.make_model()
-        if not isinstance(model, LocalModel):
-            pytest.skip("its tokens cannot be looked at")
+        model = _local(self.make_model())
         with pytest.raises(OntickError, match="tokens"):
             model.logprobs(_conversation("5"), [3] * 100_000)
 
@@ -358,6 +350,12 @@ class LanguageModelContract(WritingModelContract):
             assert choice.index == 10
         if not compared:
             pytest.skip("this model writes nothing that could be offered as a choice")
+
+
+def _local(model: LanguageModel) -> LocalModel:
+    if not isinstance(model, LocalModel):
+        pytest.skip("its tokens cannot be looked at")
+    return model
 
 
 def _distance_nats(ours: npt.NDArray[np.float32], theirs: npt.NDArray[np.float32]) -> float:

@@ -8,10 +8,11 @@ command line sets and the record keeps.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
 
 from ontick.errors import OntickError, unknown_name
 from ontick.models.base import Message, NoAnswer
@@ -52,6 +53,21 @@ class PromptStyle:
     """turns: as a conversation. system: as a list in the instruction."""
     layout: Layout = Layout.CHAT
     """chat: the state is the question. compact: it begins the answer, which costs fewer tokens."""
+
+    @staticmethod
+    def from_json(found: Mapping[str, Any]) -> PromptStyle:
+        """Return the style that ``dataclasses.asdict`` and JSON made ``found`` of.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is none.
+        """
+        return PromptStyle(
+            tuple(found["features"]),
+            Numbers(found["numbers"]),
+            found["examples"],
+            ExamplesIn(found["examples_in"]),
+            Layout(found["layout"]),
+        )
 
 
 COMPACT_QUESTION = "State and action?"

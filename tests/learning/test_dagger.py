@@ -203,7 +203,7 @@ class Half:
         return [int(state[2] > 0) for state in states]
 
 
-@pytest.mark.parametrize("killed_at", ["collect", "learn", "summarise", "_write"])
+@pytest.mark.parametrize("killed_at", ["collect", "learn", "summarise", "write_json"])
 def test_a_killed_run_ends_as_one_that_was_not(
     setup: DaggerSetup, killed_at: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

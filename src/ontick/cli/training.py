@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +19,7 @@ from ontick.learning.fitting import MlpSettings
 from ontick.learning.mlp import MlpSetup, train_mlp
 from ontick.learning.sft import settings as sft
 from ontick.models.catalog import EMBEDDED
+from ontick.pilots.card import Kind
 from ontick.pilots.find import find_pilot
 from ontick.prompts import PromptStyle
 from ontick.records import Json
@@ -47,23 +47,12 @@ Balanced = Annotated[
 ]
 
 
-class Method(StrEnum):
-    """Who learns, and how."""
-
-    MLP = "mlp"
-    """A small network on the state's numbers."""
-    LORA = "lora"
-    """A language model, by a low-rank adapter."""
-    FULL = "full"
-    """A language model, all of its weights."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Train(Shown):
     """Teach a policy what the data shows: a small network (mlp), or a language model by an adapter (lora) or whole."""
 
     task: Positional[Task]
-    method: Positional[Method]
+    method: Positional[Kind]
     data: Data
     to: To
     from_: From = None
@@ -94,7 +83,7 @@ class Train(Shown):
     def run(self) -> int:
         """Train and print."""
         _check_used(self)
-        train = _train_network if self.method is Method.MLP else _train_language_model
+        train = _train_network if self.method is Kind.MLP else _train_language_model
         with progress_bar(f"{self.task} {self.method}") as progress:
             result, readable = train(self, progress)
         if result is not None:
@@ -122,13 +111,13 @@ _OF_LANGUAGE_MODELS = (
 
 def _check_used(asked: Train) -> None:
     """Refuse an option that the method would pass over."""
-    passed_over = _OF_LANGUAGE_MODELS if asked.method is Method.MLP else _OF_NETWORKS
+    passed_over = _OF_LANGUAGE_MODELS if asked.method is Kind.MLP else _OF_NETWORKS
     known = Train.__dataclass_fields__
     for name in passed_over:
         make: Callable[[], Any] | Any = known[name].default_factory
         plain = make() if callable(make) else known[name].default
         if getattr(asked, name) != plain:
-            others = "lora or full" if asked.method is Method.MLP else "mlp"
+            others = "lora or full" if asked.method is Kind.MLP else "mlp"
             raise OntickError(f"--{name} is for {others}; leave it out, or train with another method")
 
 

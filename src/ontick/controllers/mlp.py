@@ -100,7 +100,8 @@ def load_mlp(path: Path, task: Task) -> MlpController:
     try:
         with _safe_open(path, framework="numpy") as file:
             metadata: dict[str, str] = file.metadata() or {}
-            tensors: dict[str, npt.NDArray[Any]] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names: list[str] = file.keys()
+            tensors: dict[str, npt.NDArray[Any]] = {name: file.get_tensor(name) for name in names}
     except (OSError, safetensors.SafetensorError) as error:
         said = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
         raise OntickError(f"cannot read {path} ({said}); give a pilot's folder or its {WEIGHTS[Kind.MLP]}") from error

@@ -12,7 +12,7 @@ from ontick.controllers.llm import LanguageModelController
 from ontick.controllers.mlp import load_mlp
 from ontick.errors import OntickError
 from ontick.models.base import ModelOptions, Reading
-from ontick.pilots.card import Kind, PilotCard, read_card
+from ontick.pilots.card import Kind, PilotCard, first_free_seed, read_card
 from ontick.pilots.find import PREFIX, find_pilot
 from ontick.pilots.load import load_pilot
 from ontick.prompts import Prompt, PromptStyle
@@ -51,8 +51,7 @@ def check_untrained(word: str, seeds: range) -> None:
     seen = next((seed for seed in seeds if card.trained_on(seed)), None)
     if seen is None:
         return
-    beginnings = (0, *sorted(last + 1 for _, last in card.seeds))
-    free = next(first for first in beginnings if not any(map(card.trained_on, range(first, first + len(seeds)))))
+    free = first_free_seed(card.seeds, len(seeds))
     raise OntickError(f"{word} was trained on seed {seen}, which proves nothing; use --seed {free}")
 
 

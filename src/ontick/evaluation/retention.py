@@ -21,11 +21,10 @@ from ontick.models.base import Completion, LanguageModel, LocalModel, Message, M
 from ontick.models.catalog import EMBEDDED, is_model_word, load_model
 from ontick.pilots.card import read_card
 from ontick.pilots.find import find_pilot
+from ontick.pilots.load import TRANSFORMERS
 from ontick.records import Json
 
 ANSWER_TOKENS = 32
-
-TRANSFORMERS = "transformers"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from ontick.evaluation.episodes import Progress, silent
 from ontick.late import LateRule
 from ontick.latency import Constant
 from ontick.learning.dataset import Demonstrations, demonstrations, joined
-from ontick.learning.flock import MOST_TOGETHER, ManyPolicy, fly_together
+from ontick.learning.flock import ManyPolicy, fly_in_groups
 from ontick.learning.noise import Noise
 from ontick.loop import VirtualTime, fly
 from ontick.plugins import load_attribute
@@ -153,12 +153,14 @@ def _flights(task: Task, actor: ManyPolicy | Controller, noise: Noise, seeds: Se
         for seed in seeds:
             yield fly(task, env, controller, time, late=LateRule.HOLD, seed=seed)
         return
-    policy = cast(ManyPolicy, actor)
-    for first in range(0, len(seeds), MOST_TOGETHER):
-        group = seeds[first : first + MOST_TOGETHER]
-        yield from fly_together(
-            task, policy, group, dress=lambda seat: noise.around(seat, task), make=lambda: noise.make(task)
-        )
+    for group in fly_in_groups(
+        task,
+        cast(ManyPolicy, actor),
+        seeds,
+        dress=lambda seat: noise.around(seat, task),
+        make=lambda: noise.make(task),
+    ):
+        yield from group
 
 
 _SALT = 0x626F78

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ontick.cache import made_whole
+from ontick.cache import made_whole, write_json
 from ontick.errors import OntickError
 from ontick.evaluation.episodes import Progress, silent
 from ontick.evaluation.summary import summarise
@@ -102,8 +102,8 @@ class DaggerSetup:
 
     def as_json(self) -> Json:
         """Return what must be the same for a run to go on; more rounds may be asked for."""
-        said = asdict(replace(self, pilot=Path(), to=Path(), data=(), rounds=0))
-        return {name: said[name] for name in said if name not in {"pilot", "to", "data", "rounds"}}
+        left_out = {"pilot", "to", "data", "rounds"}
+        return {name: value for name, value in asdict(self).items() if name not in left_out}
 
 
 def dagger(
@@ -196,7 +196,7 @@ class _Run:
             if to.exists() and (not to.is_dir() or any(to.iterdir())):
                 raise OntickError(f"{to} holds something already; choose another --to")
             first_seed = max([DAGGER_SEED, *(last + 1 for _, last in flown)])
-            _write(path, {**asked, "first_seed": first_seed})
+            write_json(path, {**asked, "first_seed": first_seed})
             return first_seed
         try:
             found: Json = json.loads(path.read_text())
@@ -221,7 +221,7 @@ class _Run:
             "version": self.card.version,
             "evaluation": self._evaluate(0, pilot),
         }
-        _write(path, found)
+        write_json(path, found)
         return found
 
     def _round(self, number: int, student: Path, first_seed: int, visited: list[Dataset], best: Json) -> Json:
@@ -242,7 +242,7 @@ class _Run:
             better = standing(summary) > standing(best["evaluation"])
             done |= {"pilot": str(pilot), "id": card.id, "version": card.version}
             done |= {"better": better, "evaluation": summary}
-        _write(record, done)
+        write_json(record, done)
         return done
 
     def _fly(self, number: int, student: Path, seeds: range, folder: Path) -> tuple[Json, Dataset | None]:
@@ -305,8 +305,3 @@ def _balance(card: PilotCard) -> Balance:
     """Return what a pilot's card says of the balance of its data."""
     said = card.settings.get("balance")
     return Balance(said) if isinstance(said, str) and said in set(Balance) else Balance.NONE
-
-
-def _write(path: Path, content: Json) -> None:
-    with made_whole(path) as partial:
-        partial.write_text(json.dumps(content, indent=2) + "\n")

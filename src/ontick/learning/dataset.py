@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ontick.cache import write_json
 from ontick.errors import OntickError
 from ontick.provenance import provenance
 from ontick.records import Json
@@ -105,6 +106,11 @@ class Dataset(NamedTuple):
         """SHA-256 of the demonstrations' file: which data a pilot learnt from."""
         return self.card["hash"]
 
+    @property
+    def origin(self) -> Json:
+        """What the card of a pilot that learnt from it says of it."""
+        return {name: self.card[name] for name in ("hash", "n", "per_source")}
+
 
 def write_dataset(folder: Path, task: Task, demos: Demonstrations, made: Mapping[str, Any]) -> Dataset:
     """Write a new dataset's folder; ``made`` is how it was made, for the card.
@@ -118,7 +124,7 @@ def write_dataset(folder: Path, task: Task, demos: Demonstrations, made: Mapping
     card = describe(task, demos) | {"hash": hashlib.sha256(data).hexdigest(), "made": {**made, **provenance()}}
     with new_folder(folder) as partial:
         (partial / DEMONSTRATIONS).write_bytes(data)
-        (partial / CARD).write_text(json.dumps(card, indent=2) + "\n")
+        write_json(partial / CARD, card)
     return Dataset(demos, card)
 
 

@@ -7,7 +7,7 @@ episode still flying has asked; then one reading answers them all. The flights a
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -54,10 +54,23 @@ def fly_together(
         KeyboardInterrupt: the user pressed Ctrl-C.
     """
     flights: list[Flight] = []
-    for first in range(0, len(seeds), MOST_TOGETHER):
-        flights += _fly_group(task, policy, seeds[first : first + MOST_TOGETHER], dress, make or task.make)
+    for group in fly_in_groups(task, policy, seeds, dress=dress, make=make):
+        flights += group
         progress(len(flights), len(seeds), f"{flights[-1].episode.outcome} after {flights[-1].episode.steps} steps")
     return flights
+
+
+def fly_in_groups(
+    task: Task,
+    policy: ManyPolicy,
+    seeds: Sequence[int],
+    *,
+    dress: Dress | None = None,
+    make: Callable[[], Environment] | None = None,
+) -> Iterator[list[Flight]]:
+    """Yield what `fly_together` returns group by group, as many flights as there may be at once."""
+    for first in range(0, len(seeds), MOST_TOGETHER):
+        yield _fly_group(task, policy, seeds[first : first + MOST_TOGETHER], dress, make or task.make)
 
 
 def _fly_group(

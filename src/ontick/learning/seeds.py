@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from ontick.errors import OntickError
 from ontick.learning.dataset import seed_ranges
+from ontick.pilots.card import first_free_seed
 
 TRAINING_SEED = 2_000_000
 """Of the first flight that is collected; evaluations count from 0, the shipped examples from 1,000,000."""
@@ -30,9 +31,10 @@ def check_apart(trained: Iterable[Sequence[int]], evaluated: Iterable[int]) -> N
     ranges, seeds = [(first, last) for first, last in trained], set(evaluated)
     both = {seed for seed in seeds for first, last in ranges if first <= seed <= last}
     if both:
+        free = first_free_seed(ranges, len(seeds))
         raise OntickError(
             f"{_say(both)} {'was' if len(both) == 1 else 'were'} flown in training, so episodes of "
-            f"{'it' if len(both) == 1 else 'them'} prove nothing; evaluate with --seed {_free(ranges, len(seeds))}"
+            f"{'it' if len(both) == 1 else 'them'} prove nothing; evaluate with --seed {free}"
         )
 
 
@@ -40,13 +42,3 @@ def _say(seeds: set[int]) -> str:
     said = [str(first) if first == last else f"{first} to {last}" for first, last in seed_ranges(seeds)]
     more = f" and {len(said) - 3} more ranges" if len(said) > 3 else ""
     return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(said[:3])}{more}"
-
-
-def _free(ranges: Sequence[tuple[int, int]], count: int) -> int:
-    """Return the first of the lowest ``count`` neighbouring seeds that no range holds."""
-    first = 0
-    for low, high in sorted(ranges):
-        if low >= first + count:
-            break
-        first = max(first, high + 1)
-    return first

@@ -79,6 +79,7 @@ def _kind(base: Base, options: ModelOptions) -> str:
 
 def _make(folder: Path, card: PilotCard, base: Base, made: Path, options: ModelOptions) -> None:
     need_transformers("what turns a pilot into a GGUF file")
+    from ontick.models.hf.conversation import template_source
     from ontick.models.hf.load import load
     from ontick.models.llama.graft import Fit
 
@@ -91,9 +92,9 @@ def _make(folder: Path, card: PilotCard, base: Base, made: Path, options: ModelO
     try:
         with made_whole(made) as partial:
             if made.stem == EXACT:
-                fit.write(_Weights(tuned.model), partial, _template(tuned.tokenizer))
+                fit.write(_Weights(tuned.model), partial, template_source(tuned.tokenizer))
             else:
-                fit.write(_Weights(tuned.model), whole, _template(tuned.tokenizer))
+                fit.write(_Weights(tuned.model), whole, template_source(tuned.tokenizer))
                 convert(whole, partial, KINDS[made.stem])
     except OSError as error:
         raise OntickError(
@@ -107,12 +108,6 @@ def _gguf_of(base: Base) -> Path:
     if base.gguf is None:
         raise OntickError(f"there is no GGUF file of {base.word}; use --model.backend transformers")
     return base.gguf
-
-
-def _template(tokenizer: Any) -> str | None:
-    """Return the chat template; of several, the one that has no other purpose."""
-    source: str | dict[str, str] | None = tokenizer.chat_template
-    return source.get("default") if isinstance(source, dict) else source
 
 
 class _Weights(Mapping[str, Any]):

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from ontick.cache import made_whole
+from ontick.cache import write_json
 from ontick.errors import OntickError
-from ontick.prompts import ExamplesIn, Layout, PromptStyle
+from ontick.prompts import PromptStyle
 from ontick.provenance import provenance
 from ontick.records import Json
-from ontick.wording import Numbers
 
 CARD = "pilot.json"
 
@@ -91,8 +90,7 @@ def write_card(folder: Path, card: PilotCard) -> None:
     Raises:
         OSError: the folder cannot be written.
     """
-    with made_whole(folder / CARD) as partial:
-        partial.write_text(json.dumps(asdict(card), indent=2) + "\n")
+    write_json(folder / CARD, asdict(card))
 
 
 def read_card(folder: Path) -> PilotCard:
@@ -113,16 +111,19 @@ def read_card(folder: Path) -> PilotCard:
 
 def _card(found: Json) -> PilotCard:
     known = {name: found[name] for name in PilotCard.__dataclass_fields__ if name in found}
-    prompt: dict[str, Any] | None = known.get("prompt")
-    if prompt is not None:
-        known["prompt"] = PromptStyle(
-            tuple(prompt["features"]),
-            Numbers(prompt["numbers"]),
-            prompt["examples"],
-            ExamplesIn(prompt["examples_in"]),
-            Layout(prompt["layout"]),
-        )
+    if known.get("prompt") is not None:
+        known["prompt"] = PromptStyle.from_json(known["prompt"])
     known["kind"] = Kind(known["kind"])
     known["data"] = tuple(known.get("data", ()))
     known["seeds"] = tuple((int(first), int(last)) for first, last in known.get("seeds", ()))
     return PilotCard(**known)
+
+
+def first_free_seed(ranges: Iterable[tuple[int, int]], count: int) -> int:
+    """Return the first of the lowest ``count`` neighbouring seeds that no range holds."""
+    first = 0
+    for low, high in sorted(ranges):
+        if low >= first + count:
+            break
+        first = max(first, high + 1)
+    return first

@@ -43,10 +43,12 @@ def list_pilots(home: Path) -> Json:
 def score_of(card: PilotCard) -> Json | None:
     """Return how well a pilot flew when it was trained: ``n``, ``success`` and its count, its rate, the mean reward."""
     flown: Any = card.metrics.get("evaluation")
-    if not isinstance(flown, dict) or not {"n", "success", "success_rate", "reward_mean"} <= set(flown):  # pyright: ignore[reportUnknownArgumentType]
+    try:
+        success: str = flown["success"]
+        told = {name: flown[name] for name in ("success_rate", "reward_mean")}
+        return {"n": flown["n"], "success": success, success: flown.get(success), **told}
+    except (KeyError, TypeError):
         return None
-    summary: Json = flown  # pyright: ignore[reportUnknownVariableType]
-    return {name: summary.get(name) for name in ("n", "success", summary["success"], "success_rate", "reward_mean")}
 
 
 def examples_of(card: PilotCard) -> int:

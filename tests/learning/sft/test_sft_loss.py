@@ -105,26 +105,8 @@ def test_an_adapter_gets_the_gradient_of_whole_prompts() -> None:
     check_alike(model, SharedPrefix(model.config), some_examples())
 
 
-def recurrent_model() -> Any:
-    _torch.manual_seed(0)
-    config = _transformers.Lfm2Config(
-        vocab_size=500,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        layer_types=["conv", "full_attention", "conv", "full_attention"],
-        initializer_range=0.3,
-    )
-    with quiet():
-        model = _transformers.AutoModelForCausalLM.from_config(config)
-        model(torch.tensor([[1]]))  # says once that its convolutions could be faster
-    return model
-
-
 def test_a_model_that_cannot_share_its_beginning_reads_whole_prompts() -> None:
-    model, examples = recurrent_model(), some_examples()
+    model, examples = families.recurrent_model().train(), some_examples()
     reader = fitting_reader(model, examples.prefix, [suffix.tolist() for suffix in examples.suffixes])
     assert isinstance(reader, WholePrompts)
     check_alike(model, reader, examples)
@@ -156,7 +138,7 @@ class Asks:
 
 @pytest.mark.parametrize("name", [*families.FAMILIES, "recurrent"])
 def test_many_states_are_answered_as_each_alone(name: str) -> None:
-    model = recurrent_model() if name == "recurrent" else copy.deepcopy(families.plain_model(name)[0])
+    model = families.recurrent_model().train() if name == "recurrent" else copy.deepcopy(families.plain_model(name)[0])
     model.eval()
     beginning, other = drawn(0, 50), drawn(7, 50)
     prompts = [beginning + drawn(10 + n, 3 + n % 5) for n in range(40)] + [beginning[:20] + drawn(60, 9), other]

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from torch import nn
 
 import families
-from ontick.models.hf.load import quiet
 from ontick.models.hf.read import ChosenHead, GrowingReader, Reader, install_head, keeps_everything
 from ontick.models.hf.static import CHOICES, COUNTS, ROOM, StaticReader, Step, capture_graph, fuse
 
@@ -221,20 +220,7 @@ def test_a_chosen_row_has_its_bias() -> None:
 
 
 def test_a_model_with_a_recurrent_memory_reads_every_prompt_anew_and_right() -> None:
-    _torch.manual_seed(0)
-    config = _transformers.Lfm2Config(
-        vocab_size=500,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        layer_types=["conv", "full_attention", "conv", "full_attention"],
-        initializer_range=0.3,
-    )
-    with quiet():
-        model = _transformers.AutoModelForCausalLM.from_config(config).eval()
-        model(torch.tensor([[1]]))  # says once that its convolutions could be faster
+    model = families.recurrent_model()
     assert not keeps_everything(model)
     plain = copy.deepcopy(model)
     growing = GrowingReader(model, install_head(model))

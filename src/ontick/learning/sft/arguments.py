@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ from transformers.integrations import integration_utils
 from ontick.errors import OntickError
 from ontick.learning.sft.settings import SftSettings
 from ontick.learning.sft.trainer import SCORE
-from ontick.models.hf.load import device_of, dtype_of
+from ontick.models.hf.load import device_of, dtype_of, without_advice
 
 _transformers: Any = transformers
 _integrations: Any = integration_utils
@@ -99,16 +98,12 @@ def tensorboard(logs: Path) -> list[Any]:
 def quiet_libraries() -> Generator[None]:
     """Keep the libraries' advice off the terminal; the progress bar stays."""
     log = _transformers.utils.logging
-    level = log.get_verbosity()
-    log.set_verbosity(log.CRITICAL)
     bars = log.is_progress_bar_enabled()
     log.disable_progress_bar()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with without_advice():
             yield
     finally:
-        log.set_verbosity(level)
         if bars:
             log.enable_progress_bar()
 
@@ -141,6 +136,3 @@ def _is_refused_write(error: BaseException) -> bool:
         return True
     said = str(error)
     return "No space left" in said or "os error 28" in said or "PytorchStreamWriter failed" in said
-
-
-_REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.ENOTDIR)

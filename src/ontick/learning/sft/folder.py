@@ -7,13 +7,13 @@ counts once its last file is whole. The pilot's own files are put in their place
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
-from ontick.cache import made_whole
+from ontick.cache import write_json
 from ontick.errors import OntickError
 from ontick.pilots.card import CARD, PilotCard, read_card, weights_id, write_card
 from ontick.pilots.readme import write_readme
@@ -62,8 +62,7 @@ class TrainingFolder:
         """
         try:
             self.training.mkdir(parents=True, exist_ok=True)
-            with made_whole(self.training / ASKED) as partial:
-                partial.write_text(json.dumps(asked, indent=2) + "\n")
+            write_json(self.training / ASKED, asked)
         except OSError as error:
             raise OntickError(f"cannot write {self.pilot} ({error.strerror}); choose another --to") from error
 
@@ -115,8 +114,7 @@ class TrainingFolder:
                 return False
             if str(here) != best:
                 state["best_model_checkpoint"] = str(here)
-                with made_whole(checkpoint / _STATE) as partial:
-                    partial.write_text(json.dumps(state, indent=2) + "\n")
+                write_json(checkpoint / _STATE, state)
         return _holds_weights(checkpoint) and (checkpoint / "optimizer.pt").exists()
 
 
@@ -130,13 +128,13 @@ def _differing(before: Json, asked: Json, within: str = "") -> list[str]:
     for name in sorted({*before, *asked}):
         was, now = before.get(name), asked.get(name)
         if isinstance(was, dict) and isinstance(now, dict):
-            names += _differing(was, now, f"{within}{name}.")  # pyright: ignore
+            names += _differing(cast(Json, was), cast(Json, now), f"{within}{name}.")
         elif was != now:
             names.append(within + name)
     return names
 
 
 def _value(settings: Json, name: str) -> object:
-    for part in re.split(r"\.", name):
+    for part in name.split("."):
         settings = settings.get(part, {})
     return settings

@@ -13,7 +13,7 @@ from ontick.evaluation.episodes import Progress, silent
 from ontick.learning.dataset import Dataset, joined
 from ontick.learning.flock import ManyPolicy
 from ontick.learning.sft.model import load_pilot
-from ontick.learning.sft.plan import Lesson, data_of
+from ontick.learning.sft.plan import Lesson
 from ontick.learning.sft.policy import BatchPolicy
 from ontick.learning.sft.settings import SftSettings, settings_of
 from ontick.learning.sft.shared import SharedPrefix, fitting_reader
@@ -62,7 +62,12 @@ class SftLearner:
         """
         demos = joined([dataset.demonstrations for dataset in datasets])
         alike = bool((weights == weights[0]).all())
-        lesson = Lesson(demos, data_of(datasets), None if alike else weights, "none" if alike else "given")
+        lesson = Lesson(
+            demos,
+            tuple(dataset.origin for dataset in datasets),
+            None if alike else weights,
+            "none" if alike else "given",
+        )
         fine_tune(self._task, lesson, self._settings, to, parent=parent, anew=start == "base", progress=progress)
         return to
 

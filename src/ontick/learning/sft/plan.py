@@ -37,12 +37,7 @@ def lesson_of(datasets: Sequence[Dataset], n_actions: int, balance: Balance) -> 
     """Return what is learnt from several datasets together."""
     demos = joined([dataset.demonstrations for dataset in datasets])
     weights = None if balance is Balance.NONE else balance_weights(demos.actions, n_actions, balance)
-    return Lesson(demos, data_of(datasets), weights, balance.value)
-
-
-def data_of(datasets: Sequence[Dataset]) -> tuple[Json, ...]:
-    """Return what a pilot's card says of its data."""
-    return tuple({key: dataset.card[key] for key in ("hash", "n", "per_source")} for dataset in datasets)
+    return Lesson(demos, tuple(dataset.origin for dataset in datasets), weights, balance.value)
 
 
 class Plan(NamedTuple):

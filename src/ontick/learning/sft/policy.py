@@ -17,7 +17,8 @@ from transformers import cache_utils
 
 from ontick.learning.sft.shared import SharedPrefix, WholePrompts, at_places, row_of
 from ontick.learning.sft.tokens import Asks, Tokens, shared_prefix
-from ontick.models.hf.read import common_prefix, keeps_everything
+from ontick.models.chat import common_prefix
+from ontick.models.hf.read import keeps_everything
 
 _caches: Any = cache_utils
 

@@ -80,7 +80,7 @@ def card_of(plan: Plan, metrics: Json) -> PilotCard:
         seeds = [*origin.card.seeds, *(pair for pair in seeds if pair not in origin.card.seeds)]
     return PilotCard(
         name=plan.folder.pilot.name,
-        kind=Kind.LORA if plan.settings.method is Method.LORA else Kind.FULL,
+        kind=Kind(plan.settings.method),
         task=plan.task.name,
         id="",
         version=1 if origin is None else origin.card.version + 1,

@@ -12,9 +12,8 @@ from ontick.errors import OntickError
 from ontick.learning.balance import Balance
 from ontick.learning.seeds import SELECTION_SEED
 from ontick.models.catalog import EMBEDDED
-from ontick.prompts import ExamplesIn, Layout, PromptStyle
+from ontick.prompts import PromptStyle
 from ontick.records import Json
-from ontick.wording import Numbers
 
 
 class Method(StrEnum):
@@ -163,13 +162,6 @@ def settings_of(found: Json) -> SftSettings:
         OntickError: they are those of something else.
     """
     try:
-        prompt = dict(found["prompt"])
-        prompt["features"] = tuple(prompt["features"])
-        prompt |= {
-            "numbers": Numbers(prompt["numbers"]),
-            "examples_in": ExamplesIn(prompt["examples_in"]),
-            "layout": Layout(prompt["layout"]),
-        }
         lora = dict(found.get("lora") or {})
         if "targets" in lora:
             lora["targets"] = tuple(lora["targets"])
@@ -178,7 +170,7 @@ def settings_of(found: Json) -> SftSettings:
         return SftSettings(
             method=Method(found["method"]),
             base=found["base"],
-            prompt=PromptStyle(**prompt),
+            prompt=PromptStyle.from_json(found["prompt"]),
             lora=LoraOptions(**lora),
             optimiser=OptimiserOptions(**optimiser),
             selection=SelectionOptions(**found["selection"]),

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from ontick.errors import OntickError
 from ontick.learning.dataset import Demonstrations
+from ontick.models.chat import common_prefix
 from ontick.models.hf.conversation import Conversation
-from ontick.models.hf.read import common_prefix
 from ontick.prompts import Prompt
 from ontick.records import State
 

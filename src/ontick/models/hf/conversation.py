@@ -16,7 +16,7 @@ class Conversation:
     def __init__(self, tokenizer: Any, name: str) -> None:
         self._backend: Any = tokenizer.backend_tokenizer
         self.template = ChatTemplate(
-            _template_source(tokenizer), bos=_bos(tokenizer), eos=tokenizer.eos_token or "", model=name
+            template_source(tokenizer), bos=_bos(tokenizer), eos=tokenizer.eos_token or "", model=name
         )
         special = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
         self.tokens = ConversationTokens(self.template, self.tokenize, special, name)
@@ -26,7 +26,7 @@ class Conversation:
         return self._backend.encode(text, add_special_tokens=False).ids
 
 
-def _template_source(tokenizer: Any) -> str | None:
+def template_source(tokenizer: Any) -> str | None:
     """Return the chat template; of several, the one that has no other purpose."""
     source: str | dict[str, str] | None = tokenizer.chat_template
     return source.get("default") if isinstance(source, dict) else source

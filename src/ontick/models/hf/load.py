@@ -113,11 +113,18 @@ def dtype_of(word: str | None, device: str) -> torch.dtype:
 @contextmanager
 def quiet() -> Generator[None]:
     """Keep the libraries' progress bars, advice and warnings off the terminal while open."""
+    with without_advice(), redirect_stderr(io.StringIO()):
+        yield
+
+
+@contextmanager
+def without_advice() -> Generator[None]:
+    """Keep the libraries' advice and warnings off the terminal while open."""
     log = _transformers.utils.logging
     level = log.get_verbosity()
     log.set_verbosity(log.CRITICAL)
     try:
-        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
