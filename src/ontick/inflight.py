@@ -49,7 +49,7 @@ class Answer(NamedTuple):
     def record(self) -> AnswerRecord:
         """Return what the run's record keeps of it."""
         arrived, observation_tick, started, decision = self
-        action, valid, _, text, failure, ttft_ms, prompt_tokens, completion_tokens, new_tokens = decision
+        action, valid, _, text, failure, ttft_ms, prompt_tokens, completion_tokens, new_tokens, then, at_tick = decision
         latency_ms = (arrived - started) / NS_PER_MS
         return AnswerRecord(  # by position, since this is on every tick's path
             observation_tick,
@@ -63,6 +63,8 @@ class Answer(NamedTuple):
             prompt_tokens,
             completion_tokens,
             new_tokens,
+            then or None,
+            at_tick,
         )
 
 
@@ -140,8 +142,15 @@ def _legal(decision: object, actions: int) -> Decision:
     """
     if not isinstance(decision, Decision):
         raise TypeError(f"decide returned {decision!r}, which is no ontick.controllers.base.Decision")
-    action, valid, delay, text, failure, _, _, _, _ = decision
-    if type(action) is int and 0 <= action < actions and valid is True and delay == 0 and text is failure is None:
+    action, valid, delay, text, failure, _, _, _, _, then, at_tick = decision
+    if (
+        type(action) is int
+        and 0 <= action < actions
+        and valid is True
+        and delay == 0
+        and text is failure is at_tick is None
+        and not then
+    ):
         return decision  # most are as they should be, and this is on every tick's path
     if action is not None:
         action = operator.index(action)

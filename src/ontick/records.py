@@ -44,13 +44,17 @@ class AnswerRecord(NamedTuple):
     valid: bool
     text: str | None = None
     failure: str | None = None
-    """What kind of failure left it unusable."""
+    """What kind of failure left it unusable, or cut its plan short."""
     ttft_ms: float | None = None
     """Time to the first token of a written answer, from when it was asked for."""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     new_tokens: int | None = None
     """Prompt tokens that were not in a local model's cache."""
+    then: tuple[int, ...] | None = None
+    """The rest of a plan: actions for the ticks after the one that ``action`` is for."""
+    at_tick: int | None = None
+    """The tick that ``action`` is for; None: that of the observation."""
 
     def as_json(self) -> Json:
         """Return its fields; those that only some controllers have are left out where there is nothing to say."""
@@ -118,6 +122,12 @@ class Flight:
         return [answer for answer in (*answers, *self.episode.uncollected) if not answer.abstained]
 
 
+def answer_from_json(fields: Mapping[str, Any]) -> AnswerRecord:
+    """Invert `AnswerRecord.as_json`."""
+    answer = AnswerRecord(**fields)
+    return answer if answer.then is None else answer._replace(then=tuple(answer.then))
+
+
 def tick_to_json(seed: int, tick: Tick) -> Json:
     """Return the JSON form of one line of ``ticks.jsonl.gz``."""
     fields = tick._asdict()
@@ -131,7 +141,7 @@ def tick_from_json(fields: Mapping[str, Any]) -> Tick:
     known = {name: fields[name] for name in Tick._fields if name in fields}
     known["observation"] = np.array(fields["observation"], dtype=float)  # null becomes NaN
     known["source"] = Source(fields["source"])
-    known["answers"] = tuple(AnswerRecord(**answer) for answer in fields.get("answers", ()))
+    known["answers"] = tuple(map(answer_from_json, fields.get("answers", ())))
     return Tick(**known)
 
 
@@ -147,7 +157,7 @@ def episode_from_json(fields: Mapping[str, Any]) -> Episode:
     """Invert `episode_to_json`; keys of later versions are ignored."""
     known = {name: fields[name] for name in Episode.__dataclass_fields__ if name in fields}
     known["final_observation"] = tuple(known.get("final_observation", ()))
-    known["uncollected"] = tuple(AnswerRecord(**answer) for answer in known.get("uncollected", ()))
+    known["uncollected"] = tuple(map(answer_from_json, known.get("uncollected", ())))
     return Episode(**known)
 
 

@@ -15,12 +15,24 @@ class Observation(NamedTuple):
     """Shape (features,), in the environment's own units."""
     tick: int
     """``o[tick]``: the state that tick ``tick`` acts on; 0 is the reset observation."""
-    promised: tuple[int, ...] = ()
-    """Actions already answered for the ticks ``tick``, ``tick + 1``, …, which act there unless a newer answer comes."""
+    promised: tuple[int | None, ...] = ()
+    """Actions already answered for the ticks ``tick``, ``tick + 1``, …, which act there unless a newer answer comes;
+    None where nothing has been answered for a tick, and from the end of the tuple on."""
+    started: Nanoseconds = 0
+    """When this request starts, from tick 0."""
+    last_action: int | None = None
+    """The controller's last action that acted before ``tick``, what the hold rule repeats; None before the first."""
+    open: tuple[int, ...] = ()
+    """The ticks of the observations of the other requests under way, whose answers are not known yet, in order."""
+    latencies: tuple[Nanoseconds, ...] = ()
+    """Of the episode's latest answers that have arrived, oldest first; at most `REMEMBERED_LATENCIES`."""
+
+
+REMEMBERED_LATENCIES = 64
 
 
 class Decision(NamedTuple):
-    """A controller's answer."""
+    """A controller's answer: one action, or a plan of several ticks."""
 
     action: int | None
     """None: nothing usable was answered, the late rule goes on."""
@@ -31,13 +43,18 @@ class Decision(NamedTuple):
     text: str | None = None
     """What a model said, raw."""
     failure: str | None = None
-    """What kind of failure left the answer unusable: ``timeout``, ``prose``, …"""
+    """What kind of failure left the answer unusable (``timeout``, ``prose``, …) or cut its plan short."""
     ttft_ms: float | None = None
     """Time to the first token of a written answer."""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     new_tokens: int | None = None
     """Prompt tokens that were not in a local model's cache."""
+    then: tuple[int, ...] = ()
+    """The rest of a plan: actions for the ticks after the one that ``action`` is for."""
+    at_tick: int | None = None
+    """The tick that ``action`` is for; None: that of the observation. An answer that comes before is kept until then;
+    of one that comes later, what is past is left out, but for its last action, which acts as soon as it has come."""
 
 
 @runtime_checkable

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 from ontick.errors import OntickError
@@ -117,6 +117,18 @@ class Task(ABC):
         """
         raise no_teacher(self)
 
+    def predict(self, observation: State, actions: Sequence[int]) -> State:
+        """Return the observation that follows once each of ``actions`` (the no-op too) has acted for a tick, in order.
+
+        It is the task's forward model, so that a controller can be shown the state in which its answer will land; no
+        actions give ``observation`` back. Both are of shape (features,). Called at every decision: a few microseconds
+        a tick are fine. The episode's end is not its concern.
+
+        Raises:
+            OntickError: this task has no forward model.
+        """
+        raise no_forward_model(self)
+
     def push(self, env: Environment, rng: np.random.Generator) -> None:
         """Give the body that flies in ``env`` a small random blow between two ticks; all chance comes from ``rng``.
 
@@ -143,6 +155,11 @@ class Task(ABC):
     def has_teacher(self) -> bool:
         """Whether this task overrides `teacher`."""
         return type(self).teacher is not Task.teacher
+
+    @property
+    def has_forward_model(self) -> bool:
+        """Whether this task overrides `predict`."""
+        return type(self).predict is not Task.predict
 
     def make(self) -> Environment:
         """Return a new environment whose observations are vectors and whose ``step`` takes the no-op too."""
@@ -211,6 +228,14 @@ def _is_range(ends: tuple[float, float]) -> bool:
 def no_teacher(task: Task) -> OntickError:
     """Return the error for asking the teacher of a task without one."""
     return OntickError(f"task {task.name!r} has no teacher; give it one by overriding Task.teacher")
+
+
+def no_forward_model(task: Task) -> OntickError:
+    """Return the error for asking the forward model of a task without one."""
+    return OntickError(
+        f"task {task.name!r} has no forward model; fit one with `ontick train {task.name} dynamics --to DIR` and give "
+        "--dynamics DIR, or override Task.predict"
+    )
 
 
 _REQUIRED = (
