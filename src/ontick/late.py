@@ -108,7 +108,10 @@ def take_turn(agenda: Agenda[P], tick: int, arrived: Sequence[P]) -> tuple[Agend
     """
     newest_used, actions, begins, last_action, waiting, stale = agenda
     fresh: P | None = None
-    if arrived or waiting:
+    only = arrived[0] if len(arrived) == 1 and not waiting else None
+    if only is not None and only.actions and only.begins <= tick and only.observation_tick > newest_used:
+        fresh, newest_used = only, only.observation_tick  # what the loop below does, on every tick's path
+    elif arrived or waiting:
         later: list[P] = []
         for plan in (*waiting, *arrived) if waiting else arrived:
             if not plan.actions:
@@ -134,7 +137,7 @@ def take_turn(agenda: Agenda[P], tick: int, arrived: Sequence[P]) -> tuple[Agend
         action = actions[place]
     else:
         actions, begins = fresh.actions, fresh.begins
-        action = actions[min(tick - begins, len(actions) - 1)]
+        action = actions[tick - begins] if tick - begins < len(actions) else actions[-1]
     return Agenda(newest_used, actions, begins, action, waiting, stale), Turn(action, fresh is not None)
 
 

@@ -21,24 +21,25 @@ class Answer(NamedTuple):
     observation_tick: int
     started: Nanoseconds
     decision: Decision
+    begins: int
+    """The tick that its first action is for."""
+    actions: tuple[int, ...]
+    """What was answered for that tick and those after it; empty when nothing usable was."""
     held_back: Nanoseconds = 0
     """How much earlier it would have been asked for without a limit on the rate of requests."""
 
-    @property
-    def begins(self) -> int:
-        """The tick that its first action is for."""
-        at_tick = self.decision.at_tick
-        return self.observation_tick if at_tick is None else at_tick
-
-    @property
-    def actions(self) -> tuple[int, ...]:
-        """What was answered for that tick and those after it; empty when nothing usable was."""
-        decision = self.decision
-        return () if decision.action is None else (decision.action, *decision.then)
+    @classmethod
+    def to(cls, start: Start, decision: Decision, arrived: Nanoseconds) -> Answer:
+        """Return the answer to the request that started so."""
+        observation_tick, at, _, held_back = start
+        action, at_tick = decision.action, decision.at_tick
+        actions = () if action is None else (action, *decision.then) if decision.then else (action,)
+        begins = observation_tick if at_tick is None else at_tick
+        return cls(arrived, observation_tick, at, decision, begins, actions, held_back)
 
     def record(self) -> AnswerRecord:
         """Return what the run's record keeps of it."""
-        arrived, observation_tick, started, decision, held_back = self
+        arrived, observation_tick, started, decision, _, _, held_back = self
         action, valid, _, text, failure, ttft_ms, prompt_tokens, completion_tokens, new_tokens, then, at_tick = decision
         latency_ms = (arrived - started) / NS_PER_MS
         return AnswerRecord(  # by position, since this is on every tick's path
@@ -90,13 +91,11 @@ class Mailbox:
         """Return what the request that starts so is shown, and count it as open from now on."""
         k, at, published, _ = start
         agenda = self._agendas[k]
-        others = tuple(self._open)
+        others = tuple(self._open) if self._open else ()
         self._open[k] = None
-        latencies = self._latencies
-        behind = len(self._collected) and self._collected[-1].arrived > published
-        if not behind and not self._coming:
-            return Observation(state, k, agenda.foretold(k, ()), at, agenda.last_action, others, tuple(latencies))
-        return self._look_closely(start, state, agenda, others)
+        if self._coming or (self._collected and self._collected[-1][0] > published):
+            return self._look_closely(start, state, agenda, others)
+        return Observation(state, k, agenda.foretold(k, ()), at, agenda.last_action, others, tuple(self._latencies))
 
     def _look_closely(self, start: Start, state: State, agenda: Agenda[Answer], others: tuple[int, ...]) -> Observation:
         """Tell what had arrived by the start from what had not, by the stamps."""
@@ -129,13 +128,13 @@ class Mailbox:
 
     def collect(self, tick: int) -> Collected:
         """Take out what has arrived by ``tick``, once for each tick in order."""
-        deadline = tick * self._tick
+        deadline, coming = tick * self._tick, self._coming
         arrived: list[Answer] = []
-        while self._coming and self._coming[0].arrived <= deadline:
-            answer = heapq.heappop(self._coming)
+        while coming and coming[0][0] <= deadline:
+            answer = heapq.heappop(coming)
             arrived.append(answer)
-            self._latencies.append(answer.arrived - answer.started)
-        self._collected += arrived
+            self._collected.append(answer)
+            self._latencies.append(answer[0] - answer[2])
         agenda, turn = take_turn(self._agendas[tick], tick, arrived)
         self._agendas.append(agenda)
         return Collected(arrived, turn, agenda.newest_used)

@@ -59,7 +59,7 @@ class SimulatedRequests:
             measured = time.perf_counter_ns() - began
             arrived = start.at + self._latencies.next(observation_tick, measured) + decision.delay
             self._slots.release(arrived)
-            self._mailbox.put(Answer(arrived, observation_tick, start.at, decision, start.held_back))
+            self._mailbox.put(Answer.to(start, decision, arrived))
 
     def collect(self, tick: int) -> Collected:
         """Return what has arrived; see `Requests.collect`."""
@@ -184,7 +184,7 @@ class ThreadedRequests:
         with self._changed:
             arrived = max(self._clock.now(), due)  # ``due`` is later only when the episode ended during the delay
             self._slots.release(arrived)
-            self._mailbox.put(Answer(arrived, start.observation_tick, start.at, decision, start.held_back))
+            self._mailbox.put(Answer.to(start, decision, arrived))
             self._changed.notify_all()
 
 

@@ -47,9 +47,10 @@ class Slots:
         return allowed._replace(held_back=allowed.at - start.at)
 
     def _first_from(self, free: Nanoseconds) -> Start:
-        observation_tick = max(free // self.tick, self._last_taken) + 1
+        newest = free // self.tick + 1  # these few lines are on every tick's path: no calls
+        observation_tick = newest if newest > self._last_taken else self._last_taken + 1
         published = (observation_tick - 1) * self.tick
-        return Start(observation_tick, max(free, published), published)
+        return Start(observation_tick, free if free > published else published, published)
 
     def take(self, start: Start) -> None:
         """Occupy the slot that has been free longest."""
