@@ -24,6 +24,7 @@ ORDER = (
     "tasks.base",
     "tasks.examples",
     "tasks.cartpole",
+    "tasks.lunar_lander_dynamics",
     "tasks.lunar_lander",
     "tasks",
     "models.base",
