@@ -11,6 +11,7 @@ from rich.console import RenderableType
 from tyro.conf import arg
 
 from ontick.controllers.catalog import Asking
+from ontick.controllers.prediction import Predict
 from ontick.evaluation.episodes import Setup
 from ontick.late import LateRule
 from ontick.models.base import ModelOptions, Reading
@@ -83,6 +84,22 @@ BaseModel = Annotated[
         help_behavior_hint="(default: a pilot's base, or the weights below --model.adapter)",
     ),
 ]
+RequestsPerMinute = Annotated[
+    float | None,
+    arg(
+        metavar="N",
+        help="Ask no more often than a line allows, evenly spread.",
+        help_behavior_hint="(default: no limit)",
+    ),
+]
+Guess = Annotated[
+    str | None,
+    arg(
+        metavar="CONTROLLER",
+        help="--predict: who guesses what requests under way will be answered with; none: no one.",
+        help_behavior_hint="(default: the task's teacher)",
+    ),
+]
 OneLateRule = Annotated[LateRule | None, arg(help="Only this late rule.", help_behavior_hint="(default: both)")]
 
 
@@ -145,6 +162,11 @@ class Flown(Asked, Recorded):
     """How many episodes to fly."""
     in_flight: int = 1
     """How many requests may be open at once."""
+    requests_per_minute: RequestsPerMinute = None
+    predict: Predict = Predict.OFF
+    """Show the controller the state in which its answer will land: at the median of the latencies so far (estimate), or
+    at their p95, its answer waiting until then (target)."""
+    guess: Guess = None
 
     def setup(self, task: str, controller: str) -> Setup:
         """Return what these options ask for."""
@@ -154,6 +176,9 @@ class Flown(Asked, Recorded):
             episodes=self.episodes,
             seed=self.seed,
             in_flight=self.in_flight,
+            requests_per_minute=self.requests_per_minute,
+            predict=self.predict,
+            guess=self.guess,
             asking=self.asking(),
             task_module=self.task_module,
         )
