@@ -83,6 +83,7 @@ BaseModel = Annotated[
         help_behavior_hint="(default: a pilot's base, or the weights below --model.adapter)",
     ),
 ]
+Chunk = Annotated[int, arg(metavar="K", help="For how many ticks each answer has an action: a plan, from one prompt.")]
 OneLateRule = Annotated[LateRule | None, arg(help="Only this late rule.", help_behavior_hint="(default: both)")]
 
 
