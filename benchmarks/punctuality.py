@@ -34,7 +34,9 @@ from machine import keep_to_two_cores, neighbours
 from ontick.clock import NS_PER_MS, NS_PER_S, Clock, Nanoseconds
 from ontick.controllers.base import Controller
 from ontick.controllers.llm import LanguageModelController
-from ontick.inflight import Ask, Requests
+from ontick.inflight.legal import Ask
+from ontick.inflight.requests import Requests
+from ontick.inflight.slots import Slots
 from ontick.late import LateRule
 from ontick.loop import WallTime, fly
 from ontick.models.catalog import EMBEDDED, load_model
@@ -82,9 +84,9 @@ class WatchedWallTime(WallTime):
 
     tick_0_ns: list[Nanoseconds] = field(default_factory=list[Nanoseconds])
 
-    def begin(self, ask: Ask, tick: Nanoseconds, in_flight: int, seed: int) -> tuple[Clock, Requests]:
+    def begin(self, ask: Ask, slots: Slots, in_flight: int, seed: int) -> tuple[Clock, Requests]:
         """Start the real clock."""
-        clock, requests = super().begin(ask, tick, in_flight, seed)
+        clock, requests = super().begin(ask, slots, in_flight, seed)
         self.tick_0_ns.append(time.perf_counter_ns() - clock.now())
         return clock, requests
 

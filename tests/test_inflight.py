@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ontick.clock import NS_PER_MS, VirtualClock, ns_from_ms
-from ontick.controllers.base import Decision, Observation
+from ontick.controllers.base import REMEMBERED_LATENCIES, Decision, Observation
 from ontick.errors import OntickError
-from ontick.inflight import Slots, ThreadedRequests, asking
+from ontick.inflight.legal import asking
+from ontick.inflight.requests import ThreadedRequests
+from ontick.inflight.slots import Slots
 from ontick.late import LateRule
 from ontick.latency import Constant, Replay
 from ontick.loop import VirtualTime, fly
@@ -37,32 +39,74 @@ def test_the_worked_trace() -> None:
 
 
 latencies = st.lists(st.integers(0, 130), min_size=60, max_size=60)
+plans = st.lists(st.tuples(st.integers(1, 6), st.none() | st.integers(-2, 9)), min_size=60, max_size=60)
+"""For each observation how many actions are answered, and from how many ticks after it on; None: not said."""
 
 
-@given(latencies, st.integers(1, 5), st.booleans())
-def test_the_loop_does_what_the_slow_retelling_says(latency_ms: list[int], in_flight: int, hold: bool) -> None:
+class Planner(Policy):
+    """Answers the observation o[k] with the plan that is laid down for it: k, k + 1, k + 2, ... modulo 3."""
+
+    def __init__(self, laid_down: list[tuple[int, int | None]]) -> None:
+        super().__init__(parity)
+        self.laid_down = laid_down
+
+    def plan(self, k: int) -> tuple[list[int], int | None]:
+        length, ahead = self.laid_down[k]
+        return [(k + n) % 3 for n in range(length)], None if ahead is None else k + ahead
+
+    def decide(self, observation: Observation) -> Decision:
+        self.seen.append(observation)
+        (first, *then), at_tick = self.plan(observation.tick)
+        return Decision(first, then=tuple(then), at_tick=at_tick)
+
+
+@given(latencies, plans, st.integers(1, 5), st.booleans(), st.sampled_from([0, 0, 35, 50]))
+def test_the_loop_does_what_the_slow_retelling_says(
+    latency_ms: list[int], laid_down: list[tuple[int, int | None]], in_flight: int, hold: bool, spacing_ms: int
+) -> None:
     task = CountingTask(length=40)
     env, world = task.make(), Counting(40)
+    planner = Planner(laid_down)
+
+    def answer(k: int, state: object) -> tuple[list[int], int]:
+        actions, begins = planner.plan(k)
+        return actions, k if begins is None else begins
+
     told = tell(
         lambda: world.reset()[0],
         lambda action: (lambda step: (step[0], step[2]))(world.step(action)),
-        parity,
+        answer,
         lambda observation: latency_ms[observation],
         tick_ms=20,
         in_flight=in_flight,
         hold=hold,
         noop=task.noop,
         initial=task.initial_action,
+        spacing_ms=spacing_ms,
     )
-    policy = Policy(parity)
     replay = Replay({observation: ns_from_ms(ms) for observation, ms in enumerate(latency_ms)})
     late = LateRule.HOLD if hold else LateRule.NOOP
-    flight = fly(task, env, policy, VirtualTime(replay), late=late, seed=0, in_flight=in_flight)
+    flight = fly(
+        task,
+        env,
+        planner,
+        VirtualTime(replay),
+        late=late,
+        seed=0,
+        in_flight=in_flight,
+        spacing=spacing_ms * MS,
+    )
     assert schedule(flight) == told.ticks
-    assert [observation.tick for observation in policy.seen] == [request.observation for request in told.requests]
+    assert [observation.tick for observation in planner.seen] == [request.observation for request in told.requests]
     assert flight.episode.stale_answers == told.dropped
-    starts = {a.observation_tick: a.started_ms for t in flight.ticks for a in t.answers}
-    assert all(starts.get(request.observation, request.starts) == request.starts for request in told.requests)
+    for shown, request in zip(planner.seen, told.requests, strict=True):
+        assert shown.started == request.starts * MS
+        assert list(shown.promised) == request.known[: len(shown.promised)]
+        assert not any(action is not None for action in request.known[len(shown.promised) :])
+        assert list(shown.open) == request.others
+        assert sorted(shown.latencies) == sorted(ms * MS for ms in request.before[-REMEMBERED_LATENCIES:])
+        acted = [tick.action for tick in flight.ticks[: shown.tick] if tick.source in ("fresh", "planned")]
+        assert shown.last_action == (acted[-1] if acted else None)
 
 
 @given(latencies, st.integers(1, 4))

@@ -136,19 +136,19 @@ def test_an_overrun_is_counted_and_never_shifts_later_ticks() -> None:
     assert schedule(again) == schedule(flight)
 
 
-def test_promises_are_the_same_in_simulation_even_when_the_world_stalls() -> None:
+def test_what_a_request_is_shown_is_the_same_in_simulation_even_when_the_world_stalls() -> None:
     stalls = {8: 0.05, 9: 0.03, 20: 0.09, 33: 0.045}
     task = CountingTask(length=50, on_step=lambda step: time.sleep(stalls.get(step, 0)))
     for in_flight in (1, 2):
         policy = Policy(parity)
         delayed = Delayed(policy, Lognormal(30, 0.6))
         real = fly(task, task.make(), delayed, WallTime(), late=LateRule.HOLD, seed=in_flight, in_flight=in_flight)
-        promised = {seen.tick: seen.promised for seen in policy.seen}
+        shown = {seen.tick: seen[2:] for seen in policy.seen}
         calm = CountingTask(length=50)
         again = fly(
             calm, calm.make(), policy, VirtualTime(Replay.of(real)), late=LateRule.HOLD, seed=0, in_flight=in_flight
         )
-        assert {seen.tick: seen.promised for seen in policy.seen} == promised
+        assert {seen.tick: seen[2:] for seen in policy.seen} == shown
         assert schedule(again) == schedule(real)
 
 
@@ -202,7 +202,7 @@ def test_ctrl_c_after_the_last_tick_leaves_the_outcome(monkeypatch: pytest.Monke
     def stop(self: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ontick.inflight.SimulatedRequests.uncollected", stop)
+    monkeypatch.setattr("ontick.inflight.requests.SimulatedRequests.uncollected", stop)
     task = CountingTask(length=3)
     with pytest.raises(Interrupted) as caught:
         fly(task, task.make(), Policy(parity), VirtualTime(Constant(0)), late=LateRule.HOLD, seed=0)

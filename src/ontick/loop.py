@@ -19,8 +19,11 @@ import numpy as np
 from ontick.clock import NS_PER_MS, Clock, Nanoseconds, VirtualClock, WallClock, no_collection, ns_from_s, punctual
 from ontick.controllers.base import Controller
 from ontick.errors import OntickError
-from ontick.inflight import Answer, Ask, Requests, SimulatedRequests, Slots, ThreadedRequests, asking
-from ontick.late import LateRule, Source, apply_rule, newest_of
+from ontick.inflight.legal import Ask, asking
+from ontick.inflight.mailbox import Answer
+from ontick.inflight.requests import Requests, SimulatedRequests, ThreadedRequests
+from ontick.inflight.slots import Slots
+from ontick.late import LateRule, Source, apply_rule
 from ontick.latency import NEVER, LatencyModel
 from ontick.records import INTERRUPTED, Episode, Flight, State, Tick
 from ontick.tasks.base import Ending, Environment, Task
@@ -33,7 +36,7 @@ class Time(Protocol):
         """Return the conditions to fly under."""
         ...
 
-    def begin(self, ask: Ask, tick: Nanoseconds, in_flight: int, seed: int) -> tuple[Clock, Requests]:
+    def begin(self, ask: Ask, slots: Slots, in_flight: int, seed: int) -> tuple[Clock, Requests]:
         """Start the episode's clock one tick before tick 0."""
         ...
 
@@ -46,10 +49,10 @@ class WallTime:
         """Keep the interpreter's pauses away from the ticks."""
         return punctual()
 
-    def begin(self, ask: Ask, tick: Nanoseconds, in_flight: int, seed: int) -> tuple[Clock, Requests]:
+    def begin(self, ask: Ask, slots: Slots, in_flight: int, seed: int) -> tuple[Clock, Requests]:
         """Start the real clock."""
-        clock = WallClock(starts_at=-tick)
-        return clock, ThreadedRequests(ask, Slots(in_flight, tick), clock, in_flight)
+        clock = WallClock(starts_at=-slots.tick)
+        return clock, ThreadedRequests(ask, slots, clock, in_flight)
 
 
 @dataclass(frozen=True)
@@ -62,10 +65,9 @@ class VirtualTime:
         """Collect no garbage meanwhile: flying makes none, and looking for it costs half a microsecond a tick."""
         return no_collection()
 
-    def begin(self, ask: Ask, tick: Nanoseconds, in_flight: int, seed: int) -> tuple[Clock, Requests]:
+    def begin(self, ask: Ask, slots: Slots, in_flight: int, seed: int) -> tuple[Clock, Requests]:
         """Start the simulated clock."""
-        requests = SimulatedRequests(ask, Slots(in_flight, tick), self.latency.stream(seed))
-        return VirtualClock(starts_at=-tick), requests
+        return VirtualClock(starts_at=-slots.tick), SimulatedRequests(ask, slots, self.latency.stream(seed))
 
 
 Observer: TypeAlias = Callable[[Tick], None]
@@ -89,9 +91,12 @@ def fly(
     late: LateRule,
     seed: int,
     in_flight: int = 1,
+    spacing: Nanoseconds = 0,
     observers: Sequence[Observer] = (),
 ) -> Flight:
     """Fly one episode of ``task`` in ``env``, from its reset with ``seed`` to its end.
+
+    At most ``in_flight`` requests are open at once, and ``spacing`` lies between the starts of two.
 
     Raises:
         Interrupted: the user pressed Ctrl-C.
@@ -101,18 +106,23 @@ def fly(
     controller.reset(seed)
     ticks: list[Tick] = []
     uncollected: list[Answer] = []
+    stale = 0
     try:
         with time.punctual():
-            clock, requests = time.begin(asking(controller, len(task.actions)), tick_ns, in_flight, seed)
-            with requests:
-                for tick in _run(task, world, clock, requests, late, tick_ns):
-                    ticks.append(tick)
-                    for observer in observers:
-                        observer(tick)
+            slots = Slots(in_flight, tick_ns, spacing)
+            clock, requests = time.begin(asking(controller, len(task.actions)), slots, in_flight, seed)
+            try:
+                with requests:
+                    for tick in _run(task, world, clock, requests, late, tick_ns):
+                        ticks.append(tick)
+                        for observer in observers:
+                            observer(tick)
+            finally:
+                stale = requests.stale
             uncollected = requests.uncollected()
     except KeyboardInterrupt as interrupt:
-        raise Interrupted(_flight(task, seed, ticks, world, uncollected)) from interrupt
-    return _flight(task, seed, ticks, world, uncollected)
+        raise Interrupted(_flight(task, seed, ticks, world, stale, uncollected)) from interrupt
+    return _flight(task, seed, ticks, world, stale, uncollected)
 
 
 class _World:
@@ -137,7 +147,7 @@ def _run(
     task: Task, world: _World, clock: Clock, requests: Requests, late: LateRule, tick_ns: Nanoseconds
 ) -> Iterator[Tick]:
     """Run the world from its reset to the end of the episode, one step a tick."""
-    held_action, newest_used = task.initial_action, -1
+    held_action = task.initial_action
     requests.publish(0, world.state)
     for k in itertools.count():
         if world.ended:
@@ -145,12 +155,10 @@ def _run(
         due = k * tick_ns
         clock.sleep_until(due)
         lateness = clock.now() - due
-        arrived = requests.collect(due)
-        fresh = newest_of(arrived, newest_used) if arrived else None
-        fresh_action = None if fresh is None else fresh.action
-        if fresh is not None and fresh_action is not None:
-            newest_used, held_action = fresh.observation_tick, fresh_action
-        action, source = apply_rule(late, fresh_action, held_action, task.noop)
+        arrived, turn, newest_used = requests.collect(k)
+        action, source = apply_rule(late, turn, held_action, task.noop)
+        if turn.action is not None:
+            held_action = action
         state = world.state
         reward = world.step(action)
         if not world.ended:
@@ -170,10 +178,11 @@ def _frozen(observation: State) -> State:
     return state
 
 
-def _flight(task: Task, seed: int, ticks: list[Tick], world: _World, uncollected: list[Answer]) -> Flight:
+def _flight(task: Task, seed: int, ticks: list[Tick], world: _World, stale: int, uncollected: list[Answer]) -> Flight:
     """Sum an episode up: everything but its end follows from its ticks."""
     reward = math.fsum(tick.reward for tick in ticks)
     fresh_ticks = sum(tick.source is Source.FRESH for tick in ticks)
+    planned_ticks = sum(tick.source is Source.PLANNED for tick in ticks)
     answers = [answer for tick in ticks for answer in tick.answers]
     outcome = INTERRUPTED
     if world.ended:
@@ -184,9 +193,10 @@ def _flight(task: Task, seed: int, ticks: list[Tick], world: _World, uncollected
         reward=reward,
         outcome=outcome,
         fresh_ticks=fresh_ticks,
-        late_ticks=len(ticks) - fresh_ticks,
-        stale_answers=sum(answer.action is not None for answer in answers) - fresh_ticks,
+        late_ticks=len(ticks) - fresh_ticks - planned_ticks,
+        stale_answers=stale,
         invalid_answers=sum(not answer.valid for answer in answers),
+        planned_ticks=planned_ticks,
         overrun_ticks=sum(tick.lateness_ms >= task.tick_ms for tick in ticks),
         final_observation=tuple(world.state.tolist()),
         uncollected=tuple(answer.record() for answer in uncollected if answer.arrived < NEVER),

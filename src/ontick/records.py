@@ -55,6 +55,8 @@ class AnswerRecord(NamedTuple):
     """The rest of a plan: actions for the ticks after the one that ``action`` is for."""
     at_tick: int | None = None
     """The tick that ``action`` is for; None: that of the observation."""
+    held_back_ms: float | None = None
+    """How much earlier it would have been asked for without a limit on the rate of requests."""
 
     def as_json(self) -> Json:
         """Return its fields; those that only some controllers have are left out where there is nothing to say."""
@@ -83,7 +85,7 @@ class Tick(NamedTuple):
     action: int
     source: Source
     observation_age_ticks: int | None
-    """How many ticks old the observation behind the action was; None for a no-op or an initial action."""
+    """How many ticks old the observation behind the action was; None for a late rule's no-op or an initial action."""
     reward: float
     answers: tuple[AnswerRecord, ...] = ()
     """Every answer collected at this tick, used or not."""
@@ -99,9 +101,11 @@ class Episode:
     outcome: str
     fresh_ticks: int
     late_ticks: int
-    """Ticks without a fresh action: ``steps - fresh_ticks``."""
+    """Ticks for which nothing had been answered: ``steps - fresh_ticks - planned_ticks``."""
     stale_answers: int
     invalid_answers: int
+    planned_ticks: int = 0
+    """Ticks that a later action of a plan acted on."""
     overrun_ticks: int = 0
     """Ticks that ran a whole tick late or more because the machine stalled."""
     final_observation: tuple[float, ...] = ()

@@ -28,7 +28,7 @@ class Observation(NamedTuple):
     """Of the episode's latest answers that have arrived, oldest first; at most `REMEMBERED_LATENCIES`."""
 
 
-REMEMBERED_LATENCIES = 64
+REMEMBERED_LATENCIES = 32
 
 
 class Decision(NamedTuple):

@@ -21,7 +21,7 @@ from ontick.durations import in_ms
 from ontick.errors import OntickError
 from ontick.evaluation.episodes import Progress, silent
 from ontick.evaluation.statistics import percentiles
-from ontick.inflight import asking
+from ontick.inflight.legal import asking
 from ontick.models.api.connection import Line, Remote, check_line
 from ontick.models.base import LocalModel, Reading
 from ontick.records import Json, State

@@ -28,7 +28,7 @@ from ontick.evaluation.questions import ALL, Question, choose_questions
 from ontick.evaluation.retention import Base, ask_questions, check_base, describe_answers, find_base, why_no_divergence
 from ontick.evaluation.statistics import wilson_ci95
 from ontick.evaluation.teacher_states import DisturbedTeacher, TeacherState, disturbed_flight
-from ontick.inflight import asking
+from ontick.inflight.legal import asking
 from ontick.models.base import Reading
 from ontick.records import Json, RunWriter, State
 from ontick.tasks.base import Diagnostic, Task

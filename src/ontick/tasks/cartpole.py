@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, SupportsFloat
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from math import cos, sin
+from typing import Any, ClassVar, NamedTuple, SupportsFloat
 
 import gymnasium as gym
 import numpy as np
@@ -40,6 +42,34 @@ class ZeroForce(gym.Wrapper[Any, Any, Any, Any]):
             return self.env.step(0)
         finally:
             cart.force_mag = force_n
+
+
+class _Physics(NamedTuple):
+    """CartPoleEnv's constants and equations.
+
+    They are those of Florian, "Correct equations for the dynamics of the cart-pole system" (2007), without friction.
+    """
+
+    gravity: float
+    total_kg: float
+    pole_kg: float
+    half_pole_m: float
+    pole_kg_m: float
+    force_n: float
+    tick_s: float
+    explicit: bool
+    """Euler's explicit method; else his semi-implicit one, in which positions follow the new speeds."""
+
+    def step(self, x: float, v: float, angle: float, spin: float, force_n: float) -> tuple[float, float, float, float]:
+        """Return the state a tick later."""
+        s, c, tick_s = sin(angle), cos(angle), self.tick_s
+        push = (force_n + self.pole_kg_m * spin * spin * s) / self.total_kg
+        turn = (self.gravity * s - c * push) / (self.half_pole_m * (4 / 3 - self.pole_kg * c * c / self.total_kg))
+        next_v = v + tick_s * (push - self.pole_kg_m * turn * c / self.total_kg)
+        next_spin = spin + tick_s * turn
+        if self.explicit:
+            return x + tick_s * v, next_v, angle + tick_s * spin, next_spin
+        return x + tick_s * next_v, next_v, angle + tick_s * next_spin, next_spin
 
 
 class CartPole(Task):
@@ -110,6 +140,29 @@ class CartPole(Task):
         """
         x, v, angle, spin = observation.tolist()
         return int(angle + 0.25 * spin + 0.02 * x + 0.05 * v > 0)
+
+    def predict(self, observation: State, actions: Sequence[int]) -> State:
+        """Solve the environment's own equations, with the constants and the integrator that `make` gives it."""
+        x, v, angle, spin = observation.tolist()
+        physics = self._physics
+        for action in actions:
+            force_n = 0.0 if action == ZERO_FORCE else physics.force_n if action == 1 else -physics.force_n
+            x, v, angle, spin = physics.step(x, v, angle, spin, force_n)
+        return np.array((x, v, angle, spin), dtype=observation.dtype)
+
+    @cached_property
+    def _physics(self) -> _Physics:
+        cart: Any = self.make().unwrapped
+        return _Physics(
+            gravity=cart.gravity,
+            total_kg=cart.total_mass,
+            pole_kg=cart.masspole,
+            half_pole_m=cart.length,
+            pole_kg_m=cart.polemass_length,
+            force_n=cart.force_mag,
+            tick_s=cart.tau,
+            explicit=cart.kinematics_integrator == "euler",
+        )
 
     def push(self, env: Environment, rng: np.random.Generator) -> None:
         """Kick the cart's speed and the pole's spin, each by up to `KICK` either way."""

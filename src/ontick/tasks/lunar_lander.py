@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -12,6 +13,7 @@ from gymnasium.envs.box2d import lunar_lander
 from ontick.records import Episode, Flight, State
 from ontick.tasks.base import Diagnostic, Ending, Environment, Feature, Task
 from ontick.tasks.examples import shipped_examples
+from ontick.tasks.lunar_lander_dynamics import roll_forward
 
 _gymnasium: Any = lunar_lander
 """Gymnasium leaves its heuristic untyped."""
@@ -158,6 +160,15 @@ class LunarLander(Task):
     def teacher(self, env: Environment, observation: State) -> int:
         """Ask Gymnasium's own heuristic."""
         return int(_gymnasium.heuristic(env, observation))
+
+    def predict(self, observation: State, actions: Sequence[int]) -> State:
+        """Fly it on without dispersion, and let it meet level ground (`ontick.tasks.lunar_lander_dynamics`)."""
+        return np.array(roll_forward(observation.tolist(), actions, self._gravity), dtype=observation.dtype)
+
+    @cached_property
+    def _gravity(self) -> float:
+        lander: Any = self.make().unwrapped
+        return float(lander.gravity)
 
     def push(self, env: Environment, rng: np.random.Generator) -> None:
         """Hit the lander with an impulse from any side, and twist it: up to `PUSH` and `TWIST` either way."""
