@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -100,6 +100,7 @@ Guess = Annotated[
         help_behavior_hint="(default: the task's teacher)",
     ),
 ]
+Chunk = Annotated[int, arg(metavar="K", help="For how many ticks each answer has an action: a plan, from one prompt.")]
 OneLateRule = Annotated[LateRule | None, arg(help="Only this late rule.", help_behavior_hint="(default: both)")]
 
 
@@ -163,6 +164,7 @@ class Flown(Asked, Recorded):
     in_flight: int = 1
     """How many requests may be open at once."""
     requests_per_minute: RequestsPerMinute = None
+    chunk: Chunk = 1
     predict: Predict = Predict.OFF
     """Show the controller the state in which its answer will land: at the median of the latencies so far (estimate), or
     at their p95, its answer waiting until then (target)."""
@@ -179,6 +181,6 @@ class Flown(Asked, Recorded):
             requests_per_minute=self.requests_per_minute,
             predict=self.predict,
             guess=self.guess,
-            asking=self.asking(),
+            asking=replace(self.asking(), chunk=self.chunk),
             task_module=self.task_module,
         )

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from ontick.clock import Nanoseconds, ns_from_s
 from ontick.controllers.base import Controller
 from ontick.controllers.catalog import Asking, make_controller
+from ontick.controllers.chunks import planning
 from ontick.controllers.landing import LandingEstimate
 from ontick.controllers.llm import LanguageModelController
 from ontick.controllers.pilot import check_untrained, is_pilot_word
@@ -68,8 +69,6 @@ class Setup:
     in_flight: int = 1
     requests_per_minute: float | None = None
     """No more than so many, evenly spread."""
-    chunk: int = 1
-    """For how many ticks an answer is asked for."""
     predict: Predict = Predict.OFF
     guess: str | None = None
     """The controller that guesses what requests under way will be answered with; None: the task's teacher."""
@@ -210,6 +209,7 @@ def prepare(setup: Setup) -> Prepared:
     if is_pilot_word(setup.controller):
         check_untrained(setup.controller, setup.seeds)
     controller = make_controller(setup.controller, task, setup.asking)
+    controller = planning(controller, task, setup.asking.chunk, forward)
     if isinstance(controller, LanguageModelController):  # a pilot is asked as it was trained
         setup = replace(setup, asking=replace(setup.asking, prompt=controller.prompt.style))
     observation, _ = env.reset(seed=setup.seed)
@@ -227,7 +227,7 @@ def prepare(setup: Setup) -> Prepared:
 def _foresight(prepared: Prepared, forward: ForwardModel) -> Foresight:
     setup, task, env, time = prepared.setup, prepared.task, prepared.env, prepared.time
     guess = setup.guess or ("teacher" if task.has_teacher else "none")
-    stand_in = None if guess == "none" else make_controller(guess, task)
+    stand_in = None if guess == "none" else planning(make_controller(guess, task), task, setup.asking.chunk, forward)
     if isinstance(time, VirtualTime) and not isinstance(time.latency, Measured):
         own = draws(time.latency)
     else:
@@ -258,7 +258,7 @@ class Evaluation:
             "delay": setup.delay,
             "in_flight": setup.in_flight,
             "requests_per_minute": setup.requests_per_minute,
-            "chunk": setup.chunk,
+            "chunk": setup.asking.chunk,
             "predict": setup.predict,
             "episodes": [episode_to_json(flight.episode) for flight in self.flights],
             "summary": self.summary,
