@@ -30,6 +30,11 @@ TEMPLATES = Path(__file__).parent / "models" / "chat_templates"
 
 VOCABULARY = 700
 
+THREE_DIGITS = r"\p{N}{1,3}"
+
+WHOLE_NUMBERS = tuple(f"{number:0{digits}}" for digits in (2, 3) for number in range(10**digits))
+"""What a tokenizer that takes up to three digits together has a token for."""
+
 # Cut of words, numbers and spaces as Llama 3 and Qwen publish it; they differ in how many digits go together.
 _WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 
@@ -52,7 +57,8 @@ def corpus() -> list[str]:
 
 def byte_level(special: Sequence[str], digits: str, bos: str | None, eos: str, *, nfc: bool = False) -> Any:
     """Return a byte-level BPE tokenizer; ``digits`` is the pattern by which numbers are cut."""
-    backend = _tokenizers.Tokenizer(_tokenizers.models.BPE())
+    numbers = WHOLE_NUMBERS if digits == THREE_DIGITS else ()
+    backend = _tokenizers.Tokenizer(_tokenizers.models.BPE(ignore_merges=bool(numbers)))
     if nfc:
         backend.normalizer = _tokenizers.normalizers.NFC()
     cut = _tokenizers.pre_tokenizers.Split(Regex(_WORDS % digits), behavior="isolated")
@@ -60,7 +66,8 @@ def byte_level(special: Sequence[str], digits: str, bos: str | None, eos: str, *
     backend.pre_tokenizer = _tokenizers.pre_tokenizers.Sequence([cut, bytes_])
     backend.decoder = _tokenizers.decoders.ByteLevel()
     alphabet = _tokenizers.pre_tokenizers.ByteLevel.alphabet()
-    _train(backend, special, initial_alphabet=alphabet)
+    _train(backend, special, numbers, vocab_size=VOCABULARY + len(numbers), initial_alphabet=alphabet)
+    backend = _without_added(backend, numbers)
     if bos is not None:  # Llama 3's begins every text so, unless told not to
         backend.post_processor = _tokenizers.processors.TemplateProcessing(
             single=f"{bos} $A", special_tokens=[(bos, backend.token_to_id(bos))]
@@ -90,7 +97,7 @@ def _train(backend: Any, special: Sequence[str], ordinary: Sequence[str] = (), *
     """Learn words from the corpus; ``ordinary`` are words of the vocabulary that it may not contain."""
     known = [AddedToken(word, special=True, normalized=False) for word in special]
     trainer = _tokenizers.trainers.BpeTrainer(
-        vocab_size=VOCABULARY, special_tokens=[*known, *ordinary], show_progress=False, **options
+        special_tokens=[*known, *ordinary], show_progress=False, **{"vocab_size": VOCABULARY, **options}
     )
     backend.train_from_iterator(corpus(), trainer)
     backend.add_special_tokens(known)
@@ -189,7 +196,7 @@ FAMILIES: dict[str, Family] = {
     "qwen2.5": Family(_plain("Qwen2Config"), _qwen_tokenizer, "qwen2.5"),
     "qwen3": Family(_plain("Qwen3Config", head_dim=16), _qwen_tokenizer, "qwen3"),
     "llama3.2": Family(
-        _llama, functools.partial(byte_level, _LLAMA, r"\p{N}{1,3}", "<|begin_of_text|>", "<|eot_id|>"), "llama3.2"
+        _llama, functools.partial(byte_level, _LLAMA, THREE_DIGITS, "<|begin_of_text|>", "<|eot_id|>"), "llama3.2"
     ),
     "gemma2": Family(
         _gemma2,

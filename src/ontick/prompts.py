@@ -16,6 +16,7 @@ from typing import Any
 
 from ontick.errors import OntickError, unknown_name
 from ontick.models.base import Message, NoAnswer
+from ontick.plans import WrittenPlan, check_writable, every_word, plan_of, read_plan
 from ontick.records import State
 from ontick.tasks.base import Task
 from ontick.wording import WRITERS, Numbers, explain
@@ -73,19 +74,27 @@ class PromptStyle:
 COMPACT_QUESTION = "State and action?"
 """The user's turn of the compact layout, which has nothing to ask."""
 
+COMPACT_PLAN_QUESTION = "State and actions?"
+"""The same where the answer is a plan."""
+
 _REFUSAL = re.compile(r"\b(sorry|cannot|can't|can not|unable|won't|as an ai)\b", re.IGNORECASE)
 
 
 class Prompt:
     """A task as a conversation: the instruction, examples if asked for, then the state.
 
+    With a ``chunk`` above one, the answer is a plan: so many actions, for as many ticks.
+
     Raises:
-        OntickError: the style names a feature that the task does not have, or more examples than it has.
+        OntickError: the style names a feature that the task does not have, or more examples than it has; or there
+            can be no plan of so many ticks, or no example of one.
     """
 
-    def __init__(self, task: Task, style: PromptStyle | None = None) -> None:
+    def __init__(self, task: Task, style: PromptStyle | None = None, chunk: int = 1) -> None:
         self.task = task
         self.style = style or PromptStyle()
+        self.chunk = chunk
+        check_writable(task, chunk)
         names = [feature.name for feature in task.features]
         for name in self.style.features:
             if name not in names:
@@ -96,6 +105,11 @@ class Prompt:
         if not 0 <= self.style.examples <= len(task.examples):
             raise OntickError(
                 f"task {task.name!r} has {len(task.examples)} examples, not {self.style.examples}; ask for fewer"
+            )
+        if chunk > 1 and self.style.examples and not (task.has_teacher and task.has_forward_model):
+            raise OntickError(
+                f"an example of --chunk {chunk} is the teacher's plan, and task {task.name!r} has no teacher with a "
+                "forward model; leave --prompt.examples out"
             )
 
     @cached_property
@@ -109,13 +123,9 @@ class Prompt:
             return [*self._before, Message("assistant", f"{self.describe(state)}=")]
         return [*self._before, Message("user", self.describe(state))]
 
-    def answered(self, state: State | Sequence[float], action: int) -> list[Message]:
+    def answered(self, state: State | Sequence[float], *actions: int) -> list[Message]:
         """Return the conversation of `messages` with its answer, as an example to learn from."""
-        *before, last = self.messages(state)
-        word = self.choices[action]
-        if last.role == "assistant":
-            return [*before, Message("assistant", last.content + word)]
-        return [*before, last, Message("assistant", word)]
+        return begun(self.messages(state), self._word(actions))
 
     def describe(self, state: State | Sequence[float]) -> str:
         """Put a state into words: the values shown, as `Numbers` says, without their names."""
@@ -134,17 +144,36 @@ class Prompt:
             raise NoAnswer("empty")
         raise NoAnswer("refusal" if _REFUSAL.search(text) else "prose", text)
 
+    def read(self, text: str) -> WrittenPlan:
+        """Return the plan that a written answer begins with; the action that `parse` finds if one is asked for.
+
+        Raises:
+            NoAnswer: not even the first action can be read; the kinds are those of `parse`.
+        """
+        plan = read_plan(text, self.choices, self.chunk) if self.chunk > 1 else None
+        return plan if plan and plan.actions else WrittenPlan((self.parse(text),))
+
+    def words(self, ticks: int) -> tuple[str, ...]:
+        """Return every plan of so many ticks as it is written; of one: `choices`."""
+        return every_word(self.choices, ticks)
+
+    def _word(self, actions: Sequence[int]) -> str:
+        return "".join(self.choices[action] for action in actions)
+
     @cached_property
     def _before(self) -> tuple[Message, ...]:
         """Everything but the last turn."""
         examples = self.task.examples[: self.style.examples]
-        opening = () if self.style.layout is Layout.CHAT else (Message("user", COMPACT_QUESTION),)
+        answers = [self._word(plan_of(self.task, example, self.chunk)) for example in examples]
+        question = COMPACT_QUESTION if self.chunk == 1 else COMPACT_PLAN_QUESTION
+        opening = () if self.style.layout is Layout.CHAT else (Message("user", question),)
         if self.style.examples_in is ExamplesIn.SYSTEM and examples:
-            said = "\n".join(f"{self.describe(state)}={self.choices[action]}" for state, action in examples)
+            shown = zip(examples, answers, strict=True)
+            said = "\n".join(f"{self.describe(example.state)}={answer}" for example, answer in shown)
             return (Message("system", f"{self._instruction} Examples:\n{said}"), *opening)
         turns: list[Message] = []
-        for state, action in examples:
-            words, word = self.describe(state), self.choices[action]
+        for example, word in zip(examples, answers, strict=True):
+            words = self.describe(example.state)
             if self.style.layout is Layout.COMPACT:
                 turns += [*opening, Message("assistant", f"{words}={word}")]
             else:
@@ -155,6 +184,18 @@ class Prompt:
     def _instruction(self) -> str:
         numbers = explain([feature for _, feature in self._shown], self.style.numbers)
         actions = ", ".join(f"{word} = {name}" for word, name in zip(self.choices, self.task.actions, strict=True))
+        digits = "one digit"
+        if self.chunk > 1:
+            steps = f"one for each of the next {self.chunk} steps of {self.task.tick_ms:g} ms, the first for now"
+            digits = f"{self.chunk} digits without blanks, {steps}"
         if self.style.layout is Layout.COMPACT:
-            return f"{self.task.instruction} Write {numbers}; then = and one digit: {actions}."
-        return f"{self.task.instruction} You are given {numbers}. Answer with one digit: {actions}."
+            return f"{self.task.instruction} Write {numbers}; then = and {digits}: {actions}."
+        return f"{self.task.instruction} You are given {numbers}. Answer with {digits}: {actions}."
+
+
+def begun(messages: Sequence[Message], said: str) -> list[Message]:
+    """Return a conversation whose answer begins with ``said``, after what it began with already."""
+    *before, last = messages
+    if last.role == "assistant":
+        return [*before, Message("assistant", last.content + said)]
+    return [*before, last, Message("assistant", said)]

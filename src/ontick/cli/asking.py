@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tyro.conf import Positional
 
 from ontick.cli.options import (
     Asked,
     BaseModel,
+    Chunk,
     Controller,
     Questions,
     Recorded,
@@ -38,13 +39,15 @@ class Latency(Asked, Shown):
     words: Positional[TaskAndController]
     n: int = QUESTIONS
     """How many questions to ask."""
+    chunk: Chunk = 1
 
     def run(self) -> int:
         """Measure and print."""
         if not 1 <= len(self.words) <= 2:
             raise OntickError("latency takes a controller, or a task and a controller; see: ontick latency --help")
         task, controller = ("cartpole", *self.words)[-2:]
-        setup = LatencySetup(task, controller, self.n, self.seed, self.asking(), self.task_module)
+        asking = replace(self.asking(), chunk=self.chunk)
+        setup = LatencySetup(task, controller, self.n, self.seed, asking, self.task_module)
         with progress_bar(f"{task} {controller}") as progress:
             result = measure_latency(setup, progress)
         self.show(result, model_tables.latency_table(result), *([result["why"]] if result["why"] else []))
@@ -87,10 +90,12 @@ class Prompt(Asked, Shown):
 
     task: Positional[Task]
     controller: Positional[Controller] = EMBEDDED
+    chunk: Chunk = 1
 
     def run(self) -> int:
         """Take the prompt apart and print."""
-        setup = Setup(self.task, self.controller, seed=self.seed, asking=self.asking(), task_module=self.task_module)
+        asking = replace(self.asking(), chunk=self.chunk)
+        setup = Setup(self.task, self.controller, seed=self.seed, asking=asking, task_module=self.task_module)
         result = dissect(prepare_language_model(setup), self.seed).as_json()
         sent = result["text"] or json.dumps(result["messages"], indent=2)
         self.show(result, sent, model_tables.prompt_table(result))

@@ -16,6 +16,7 @@ from ontick.errors import OntickError, blame, unknown_name
 from ontick.models.base import ModelOptions, Reading
 from ontick.models.catalog import MODEL_WORDS, is_model_word, load_model
 from ontick.pilots.find import FORM
+from ontick.plans import check_chunk
 from ontick.plugins import load_attribute
 from ontick.prompts import Prompt, PromptStyle
 from ontick.tasks.base import Task, no_teacher
@@ -40,27 +41,31 @@ class Asking:
     reading: Reading | None = None
     """How an answer is taken; None: as suits the model."""
     model: ModelOptions = field(default_factory=ModelOptions)
+    chunk: int = 1
+    """For how many ticks each answer has an action."""
 
 
 def make_controller(word: str, task: Task, asking: Asking | None = None) -> Controller:
     """Return the controller that ``word`` names, for ``task``.
 
     ``python:FILE.py:NAME`` calls NAME with the task, and so does an entry point of the group ``ontick.controllers``.
+    A language model is asked for a plan of ``asking.chunk`` ticks; other controllers are not changed
+    (`ontick.controllers.chunks.planning` has those make plans).
 
     Raises:
-        OntickError: there is no such controller, or it cannot be loaded or cannot fly this task.
+        OntickError: there is no such controller, or it cannot be loaded or cannot fly this task, or not so.
     """
+    asking = asking or Asking()
+    check_chunk(asking.chunk)
     if word == "teacher" and not task.has_teacher:
         raise no_teacher(task)
     if word in SCRIPTED:
         return SCRIPTED[word](task)
     if is_model_word(word):
-        asking = asking or Asking()
-        prompt = Prompt(task, asking.prompt)
+        prompt = Prompt(task, asking.prompt, asking.chunk)
         return LanguageModelController(load_model(word, asking.model), prompt, asking.reading)
     if is_pilot_word(word):
-        asking = asking or Asking()
-        return make_pilot(word, task, asking.prompt, asking.reading, asking.model)
+        return make_pilot(word, task, asking.prompt, asking.reading, asking.model, asking.chunk)
     if word.startswith(_MLP):
         return load_mlp(Path(word.removeprefix(_MLP)), task)
     if word.startswith("python:"):

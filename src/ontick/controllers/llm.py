@@ -1,21 +1,31 @@
-"""A language model as a controller: the state in words, one action back. Serves every backend."""
+"""A language model as a controller: the state in words, one action back, or a plan of several. Serves every backend."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
+
 from ontick.controllers.base import Decision, Observation
 from ontick.errors import OntickError
-from ontick.models.base import Choice, LanguageModel, NoAnswer, Reading
-from ontick.prompts import Prompt
+from ontick.models.base import Choice, LanguageModel, LocalModel, Message, NoAnswer, Reading
+from ontick.prompts import Prompt, begun
 from ontick.records import State
 
 ANSWER_TOKENS = 4
 """Room for a written answer: a digit, and whatever punctuation a model puts around it."""
 
+FURTHER_TOKENS = 2
+"""Room for each further digit of a plan, and what a model puts before it."""
+
+DIGITS_A_TOKEN = 3
+"""As many digits as tokenizers read as one token where they do not read each by itself."""
+
 
 class LanguageModelController:
     """Asks ``model`` with ``prompt``, and takes the action from its scores or from what it writes.
 
-    By its scores every answer is legal. What is written may name no action; then it is invalid, by kind.
+    By its scores every answer is legal. What is written may name no action; then it is invalid, by kind. A plan that
+    comes back short, or goes on with something else, is used as far as it goes, and `Decision.failure` says so.
 
     Raises:
         OntickError: the model cannot be read that way.
@@ -29,10 +39,20 @@ class LanguageModelController:
         self.prompt = prompt
         self.reading = reading or info.readings[0]
         self._decide = self._score if self.reading is Reading.SCORE else self._generate
+        self._digits = 1
+        """How many digits of a plan are one token."""
+        self._one_plan = threading.Lock()
 
     def reset(self, seed: int) -> None:
-        """Have the constant beginning read and connections opened before the first tick."""
-        self.model.warm_up(self.prompt.messages([0.0] * len(self.prompt.task.features)))
+        """Have the constant beginning read and connections opened before the first tick.
+
+        Raises:
+            OntickError: the model cannot be asked this, or not be read this way.
+        """
+        messages = self.prompt.messages([0.0] * len(self.prompt.task.features))
+        self.model.warm_up(messages)
+        if self.prompt.chunk > 1 and self.reading is Reading.SCORE and isinstance(self.model, LocalModel):
+            self._digits = digits_a_token(self.model, self.prompt, messages)
 
     def decide(self, observation: Observation) -> Decision:
         """Ask the model what to do now."""
@@ -49,11 +69,25 @@ class LanguageModelController:
         return Decision(choice.index, text=choices[choice.index], new_tokens=choice.new_tokens), choice
 
     def _score(self, state: State) -> Decision:
-        return self.score(state)[0]
+        return self.score(state)[0] if self.prompt.chunk == 1 else self._score_plan(state)
+
+    def _score_plan(self, state: State) -> Decision:
+        """Choose the likeliest next digits after those before, again and again."""
+        messages, said, new_tokens, ttft_ms = self.prompt.messages(state), "", 0, None
+        with self._one_plan:  # the model keeps what one plan has said so far, not what two have
+            while (left := self.prompt.chunk - len(said)) > 0:
+                words = self.prompt.words(min(left, self._digits))
+                choice = self.model.choose(begun(messages, said) if said else messages, words)
+                said += words[choice.index]
+                new_tokens += choice.new_tokens
+                ttft_ms = ttft_ms or choice.elapsed_ms
+        action, *then = map(self.prompt.choices.index, said)
+        return Decision(action, text=said, ttft_ms=ttft_ms, new_tokens=new_tokens, then=tuple(then))
 
     def _generate(self, state: State) -> Decision:
+        room = ANSWER_TOKENS + FURTHER_TOKENS * (self.prompt.chunk - 1)
         try:
-            said = self.model.complete(self.prompt.messages(state), ANSWER_TOKENS)
+            said = self.model.complete(self.prompt.messages(state), room)
         except NoAnswer as failure:
             return Decision(None, valid=False, text=str(failure), failure=failure.kind)
         decision = Decision(
@@ -64,6 +98,32 @@ class LanguageModelController:
             completion_tokens=said.completion_tokens,
         )
         try:
-            return decision._replace(action=self.prompt.parse(said.text))
+            plan = self.prompt.read(said.text)
         except NoAnswer as failure:
             return decision._replace(valid=False, failure=failure.kind)
+        return decision._replace(action=plan.actions[0], then=plan.actions[1:], failure=plan.cut)
+
+
+def digits_a_token(model: LocalModel, prompt: Prompt, messages: Sequence[Message]) -> int:
+    """Return how many of a plan's digits ``model`` says in one token, at the answer's beginning and after that.
+
+    Raises:
+        OntickError: there is no such number.
+    """
+    for digits in range(min(DIGITS_A_TOKEN, prompt.chunk), 0, -1):
+        words = prompt.words(digits)
+        try:
+            model.answer_tokens(messages, words)
+            for word in words[:_TRIED] if prompt.chunk > digits else ():
+                model.answer_tokens(begun(messages, word), prompt.words(min(digits, prompt.chunk - digits)))
+        except OntickError:
+            continue
+        return digits
+    raise OntickError(
+        f"{model.info.name} says some digits together and some apart, so that a plan cannot be read by its scores; "
+        "use --reading generate, or --chunk 1"
+    )
+
+
+_TRIED = 10
+"""Every place that a plan of single digits goes on at."""

@@ -25,11 +25,12 @@ def is_pilot_word(word: str) -> bool:
 
 
 def make_pilot(
-    word: str, task: Task, prompt: PromptStyle, reading: Reading | None, options: ModelOptions
+    word: str, task: Task, prompt: PromptStyle, reading: Reading | None, options: ModelOptions, chunk: int = 1
 ) -> Controller:
     """Return the pilot that ``word`` names, ready to fly ``task``.
 
     ``prompt`` is what the user asked for; an option that was left at its default leaves the choice to the card.
+    ``chunk`` is how many actions each answer is to have.
 
     Raises:
         OntickError: there is no such pilot, it is damaged or of another task, or it was trained to be asked otherwise.
@@ -38,6 +39,8 @@ def make_pilot(
     card = read_card(folder)
     if card.task != task.name:
         raise OntickError(f"{word} was trained for {card.task}, not for {task.name}; fly it on {card.task}")
+    if chunk > 1 and card.kind is not Kind.MLP:
+        raise OntickError(f"{word} was trained to answer with one action, not with {chunk}; fly it with --chunk 1")
     return _MAKERS[card.kind](folder, card, task, prompt, reading, options)
 
 

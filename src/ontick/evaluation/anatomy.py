@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ontick.controllers.catalog import make_controller
-from ontick.controllers.llm import LanguageModelController
+from ontick.controllers.llm import LanguageModelController, digits_a_token
 from ontick.controllers.scripted import Chance, Teacher
 from ontick.errors import OntickError
 from ontick.evaluation.episodes import Setup
@@ -15,7 +15,7 @@ from ontick.evaluation.statistics import percentiles
 from ontick.late import LateRule
 from ontick.latency import Constant
 from ontick.loop import VirtualTime, fly
-from ontick.models.base import LocalModel, Message
+from ontick.models.base import LocalModel, Message, Reading
 from ontick.models.catalog import MODEL_WORDS
 from ontick.models.chat import common_prefix
 from ontick.records import Json, State
@@ -37,7 +37,9 @@ class Anatomy:
     new_tokens: Json | None
     """Those that differ from the decision before, over a flight: p50 and max."""
     choices: dict[str, int] | None
-    """The token by which each action is said, in this place."""
+    """The token by which each action is said, in this place; of a plan, each of its beginnings that is one token."""
+    chunk: int
+    """How many actions are asked for."""
 
     def as_json(self) -> Json:
         """Return the object that ``prompt --json`` prints."""
@@ -49,6 +51,7 @@ class Anatomy:
             "tokens": self.tokens,
             "new_tokens": self.new_tokens,
             "choices": self.choices,
+            "chunk": self.chunk,
         }
 
 
@@ -75,9 +78,11 @@ def dissect(controller: LanguageModelController, seed: int) -> Anatomy:
     states = states_of_a_flight(prompt.task, seed)
     messages = prompt.messages(states[0])
     if not isinstance(model, LocalModel):
-        return Anatomy(model.info.name, messages, None, None, None, None, None)
+        return Anatomy(model.info.name, messages, None, None, None, None, None, prompt.chunk)
     flown = [model.tokens(prompt.messages(state)) for state in states]
     new = [len(here) - common_prefix(before, here) for before, here in itertools.pairwise(flown)]
+    planned = prompt.chunk > 1 and controller.reading is Reading.SCORE
+    words = prompt.words(digits_a_token(model, prompt, messages)) if planned else prompt.choices
     return Anatomy(
         model=model.info.name,
         messages=messages,
@@ -86,7 +91,8 @@ def dissect(controller: LanguageModelController, seed: int) -> Anatomy:
         tokens=len(flown[0]),
         # The last token is always read again: its scores are the answer.
         new_tokens=percentiles([max(1, count) for count in new], 50),
-        choices=dict(zip(prompt.choices, model.answer_tokens(messages, prompt.choices), strict=True)),
+        choices=dict(zip(words, model.answer_tokens(messages, words), strict=True)),
+        chunk=prompt.chunk,
     )
 
 

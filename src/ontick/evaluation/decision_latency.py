@@ -14,6 +14,7 @@ from itertools import count, islice
 
 from ontick.controllers.base import Controller, Decision, Observation
 from ontick.controllers.catalog import Asking, make_controller
+from ontick.controllers.chunks import planning
 from ontick.controllers.llm import LanguageModelController
 from ontick.controllers.scripted import Chance
 from ontick.durations import in_ms
@@ -59,7 +60,7 @@ def measure_latency(setup: LatencySetup, progress: Progress = silent) -> Json:
     if setup.seed < 0:
         raise OntickError(f"--seed {setup.seed} is no seed; give 0 or more")
     task = find_task(setup.task, setup.task_module)
-    controller = make_controller(setup.controller, task, setup.asking)
+    controller = planning(make_controller(setup.controller, task, setup.asking), task, setup.asking.chunk)
     states = list(islice(_states(task, setup.seed), setup.n + _WARM_UP))
     controller.reset(setup.seed)
     ask = asking(controller, len(task.actions))
@@ -80,6 +81,7 @@ def measure_latency(setup: LatencySetup, progress: Progress = silent) -> Json:
         "controller": setup.controller,
         "n": setup.n,
         "seed": setup.seed,
+        "chunk": setup.asking.chunk,
         **answers,
         **_describe_model(controller, states),
         **_describe_line(controller, setup.asking.model.timeout_s, answers["e2e_ms"]["p50"]),
@@ -102,8 +104,12 @@ def _states(task: Task, seed: int) -> Iterator[State]:
 
 def _describe_answers(controller: Controller, elapsed_ms: list[float], decisions: list[Decision]) -> Json:
     """Return the times of all answers, failed ones too, since an episode waits for those as well."""
-    scored = isinstance(controller, LanguageModelController) and controller.reading is Reading.SCORE
-    ttft_ms = elapsed_ms if scored else [d.ttft_ms for d in decisions if d.ttft_ms is not None]
+    one_token = (
+        isinstance(controller, LanguageModelController)
+        and controller.reading is Reading.SCORE
+        and controller.prompt.chunk == 1
+    )
+    ttft_ms = elapsed_ms if one_token else [d.ttft_ms for d in decisions if d.ttft_ms is not None]
     prompt_tokens = [d.prompt_tokens for d in decisions if d.prompt_tokens is not None]
     completion_tokens = [d.completion_tokens for d in decisions if d.completion_tokens is not None]
     return {
@@ -112,7 +118,7 @@ def _describe_answers(controller: Controller, elapsed_ms: list[float], decisions
         "prompt_tokens": percentiles(prompt_tokens, 50)["p50"],
         "completion_tokens": percentiles(completion_tokens, 50)["p50"],
         "tokens_per_second": _tokens_per_second(elapsed_ms, decisions),
-        "failures": dict(Counter(d.failure or "illegal" for d in decisions if not d.valid)),
+        "failures": dict(Counter(d.failure or "illegal" for d in decisions if d.failure or not d.valid)),
     }
 
 

@@ -48,7 +48,10 @@ def summarise(task: Task, flights: Sequence[Flight], price: tuple[float, float] 
         "late_ticks": sum(episode.late_ticks for episode in episodes),
         "stale_answers": sum(episode.stale_answers for episode in episodes),
         "invalid_answers": sum(episode.invalid_answers for episode in episodes),
-        "failures": dict(Counter(answer.failure or "illegal" for answer in answers if not answer.valid)),
+        "failures": dict(
+            Counter(answer.failure or "illegal" for answer in answers if answer.failure or not answer.valid)
+        ),
+        "cut_plans": sum(answer.valid and answer.failure is not None for answer in answers),
         "decision_ms": percentiles([answer.latency_ms for answer in answers], 50, 95, 99),
         "ttft_ms": percentiles([answer.ttft_ms for answer in answers if answer.ttft_ms is not None], 50, 95, 99),
         "usage": _usage(answers, n, price),

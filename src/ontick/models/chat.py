@@ -102,10 +102,13 @@ class ConversationTokens:
 
     def tokens(self, messages: Sequence[Message]) -> list[int]:
         """Return the tokens of the conversation, up to where the answer begins."""
-        frame = self._frame_of(messages)
+        turns, begun = messages, ""
+        if self._answers_last_question(messages):
+            turns, begun = messages[:-1], messages[-1].content
+        frame = self._frame_of(turns)
         if frame is None:
             return self._tokenize(self._template.render(messages))
-        return frame.head + self._tokenize(frame.opening + messages[-1].content + frame.closing)
+        return frame.head + self._tokenize(frame.opening + turns[-1].content + frame.closing + begun)
 
     def answers(self, messages: Sequence[Message], prompt: list[int], choices: tuple[str, ...]) -> list[int]:
         """Return the token by which each choice would be said after ``prompt``, the tokens of ``messages``.
@@ -133,13 +136,21 @@ class ConversationTokens:
             raise OntickError(f"{self._model} says two of {choices} with the same token; use other action words")
         return resolved
 
+    def _answers_last_question(self, messages: Sequence[Message]) -> bool:
+        """Say whether this is a conversation that was asked about, and an answer begun: the template adds no more."""
+        if messages[-1].role != "assistant" or len(messages) < 2:
+            return False
+        *before, question = messages[:-1]
+        frame = self._frame
+        return frame is not None and frame.role == question.role and frame.before == tuple(before)
+
     def _frame_of(self, messages: Sequence[Message]) -> _Frame | None:
         """Return what stands around the last message, or None where it cannot be told apart from it."""
         before, last = tuple(messages[:-1]), messages[-1]
         frame = self._frame
         if frame is not None and frame.role == last.role and frame.before == before:
             return frame
-        if before in self._whole_only:
+        if before in self._whole_only or (last.role == "assistant" and before[:-1] in self._whole_only):
             return None
         head, found, closing = self._template.render([*before, Message(last.role, _STAND_IN)]).rpartition(_STAND_IN)
         cut = max((head.rfind(token) + len(token) for token in self._special if token in head), default=0)

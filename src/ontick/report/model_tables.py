@@ -108,7 +108,7 @@ def latency_table(measured: Json) -> Table:
         ("tokens there already, new", pair(measured["prefix_tokens"], measured["new_tokens"])),
         ("tokens read, written (median)", pair(measured["prompt_tokens"], measured["completion_tokens"])),
         ("tokens written per second", measured["tokens_per_second"] and f"{measured['tokens_per_second']:.0f}"),
-        *((f"no answer: {kind}", f"{times} of {measured['n']}") for kind, times in measured["failures"].items()),
+        *((f"answer failed: {kind}", f"{times} of {measured['n']}") for kind, times in measured["failures"].items()),
     ]
     line = measured["connection"]
     if line is not None:

@@ -129,7 +129,9 @@ def verdict_words(verdict: str) -> str:
 
 def _asked(summary: Json) -> list[tuple[str, str]]:
     """Return what there is to say of a model that writes: its failures, first tokens, tokens and cost."""
-    rows = [(f"no answer: {kind}", str(times)) for kind, times in summary["failures"].items()]
+    rows = [(f"answer failed: {kind}", str(times)) for kind, times in summary["failures"].items()]
+    if summary["cut_plans"]:
+        rows.append(("plans cut short, used as far as they went", str(summary["cut_plans"])))
     if summary["ttft_ms"]["p50"] is not None:
         rows.append(("first token p50, p95, p99", milliseconds(summary["ttft_ms"], "p50", "p95", "p99")))
     usage = summary["usage"]

@@ -115,7 +115,7 @@ class GrowingReader:
     def read(self, prompt: Sequence[int], tokens: Sequence[int] | None = None) -> Reading:
         """Return the logits after ``prompt``; see `Reader.read`."""
         kept = min(common_prefix(self._cached, prompt), len(prompt) - 1)
-        if not self._can_cut:  # recurrent layers: everything is read anew
+        if not self._can_cut and kept < len(self._cached):  # recurrent layers only go on; else all is read anew
             self._forget()
             kept = 0
         try:
