@@ -99,6 +99,36 @@ class DeadTime:
         return f"{self.latency}, {flying}" + (f", aimed at {self.target_ms:.0f} ms" if self.aim is Aim.TARGET else "")
 
 
+@dataclass(frozen=True)
+class Awareness:
+    """What a policy that was trained for its dead time is shown besides the state: the actions that act before its own.
+
+    They are those of the ticks from the observation's on, as far as they are known.
+    """
+
+    dead_time: DeadTime
+    pending: int
+    """Of how many ticks at most."""
+    memory: bool
+    """Whether it knows what it has answered while that is still on its way. A quick policy behind a slow line does."""
+
+    @staticmethod
+    def from_json(found: Mapping[str, Any]) -> Awareness:
+        """Invert `as_json`.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is none.
+        """
+        return Awareness(DeadTime.from_json(found), int(found["pending"]), bool(found["memory"]))
+
+    def __str__(self) -> str:
+        return f"{self.dead_time}" + ("" if self.memory else ", without memory")
+
+    def as_json(self) -> Json:
+        """Return what a pilot's card says of it."""
+        return {**self.dead_time.as_json(), "pending": self.pending, "memory": self.memory}
+
+
 def landing_tick(tick: int, started: Nanoseconds, delay: Nanoseconds, tick_ns: Nanoseconds) -> int:
     """Return the first tick that an answer can act at which comes ``delay`` after ``started``, on ``o[tick]``."""
     return max(tick, -(-(started + delay) // tick_ns))

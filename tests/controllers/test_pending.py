@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ontick.clock import ns_from_ms
 from ontick.controllers.base import Observation
-from ontick.controllers.pending import Expected, expected_actions, pending_actions
+from ontick.controllers.pending import expected_actions
 from ontick.dead_time import Aim, DeadTime, landing_tick
 from ontick.errors import OntickError
 from ontick.late import LateRule, Source
@@ -38,17 +38,17 @@ def test_with_a_constant_latency_what_is_expected_of_the_ticks_to_come_is_what_t
     behind = {
         t.tick: t.tick - t.observation_age_ticks for t in flight.ticks if t.observation_age_ticks is not None
     }  # the observation whose answer rules at a tick
-    landings: dict[int, int] = {}
+    delay = ns_from_ms(latency_ms)
     for shown in policy.seen:
-        lands = landing_tick(shown.tick, shown.started, ns_from_ms(latency_ms), TICK)
+        lands = landing_tick(shown.tick, shown.started, delay, TICK)
         fresh = [t.tick for t in flight.ticks if t.source is Source.FRESH and behind[t.tick] == shown.tick]
         assert fresh in ([lands], []), "it lands where it was expected, or after the episode"
-        expected = expected_actions(shown, lands, late, TASK.initial_action, TASK.noop, landings=landings)
-        landings[shown.tick] = lands
+        due = {other.tick: landing_tick(other.tick, other.started, delay, TICK) for other in shown.open}
+        expected = expected_actions(shown, lands, due, late, TASK.initial_action, TASK.noop)
         assert len(expected) == lands - shown.tick
         for tick, (action, request) in zip(flight.ticks[shown.tick :], expected, strict=False):
             if action is None:
-                assert request in shown.open
+                assert request in due
                 assert request == behind[tick.tick]
             else:
                 assert action == tick.action
@@ -59,33 +59,26 @@ def at(tick: int, **more: object) -> Observation:
 
 
 @pytest.mark.parametrize(
-    ("shown", "late", "actions"),
+    ("shown", "due", "late", "actions"),
     [
-        (at(7), LateRule.HOLD, (0, 0, 0)),
-        (at(7), LateRule.NOOP, (3, 3, 3)),
-        (at(7, last_action=2), LateRule.HOLD, (2, 2, 2)),
-        (at(7, last_action=2, promised=(1,)), LateRule.HOLD, (1, 1, 1)),
-        (at(7, last_action=2, promised=(1,)), LateRule.NOOP, (1, 3, 3)),
-        (at(7, last_action=2, promised=(None, 1)), LateRule.HOLD, (2, 1, 1)),
-        (at(7, last_action=2, open=(5,)), LateRule.HOLD, (2, None, None)),
-        (at(7, last_action=2, open=(5,)), LateRule.NOOP, (3, None, 3)),
-        (at(7, last_action=2, open=(5,), promised=(1, None, 0)), LateRule.HOLD, (1, None, 0)),
-        (at(7, last_action=2, open=(4, 5, 6)), LateRule.HOLD, (None, None, None)),
-        (at(7, last_action=2, open=(1,), promised=(1,)), LateRule.HOLD, (1, 1, 1)),
-        (at(7, last_action=2, open=(1,)), LateRule.NOOP, (None, 3, 3)),
+        (at(7), {}, LateRule.HOLD, (0, 0, 0)),
+        (at(7), {}, LateRule.NOOP, (3, 3, 3)),
+        (at(7, last_action=2), {}, LateRule.HOLD, (2, 2, 2)),
+        (at(7, last_action=2, promised=(1,)), {}, LateRule.HOLD, (1, 1, 1)),
+        (at(7, last_action=2, promised=(1,)), {}, LateRule.NOOP, (1, 3, 3)),
+        (at(7, last_action=2, promised=(None, 1)), {}, LateRule.HOLD, (2, 1, 1)),
+        (at(7, last_action=2), {5: 8}, LateRule.HOLD, (2, None, None)),
+        (at(7, last_action=2), {5: 8}, LateRule.NOOP, (3, None, 3)),
+        (at(7, last_action=2, promised=(1, None, 0)), {5: 8}, LateRule.HOLD, (1, None, 0)),
+        (at(7, last_action=2), {4: 7, 5: 8, 6: 9}, LateRule.HOLD, (None, None, None)),
+        (at(7, last_action=2, promised=(1,)), {1: 4}, LateRule.HOLD, (1, 1, 1)),
+        (at(7, last_action=2), {1: 4}, LateRule.NOOP, (None, 3, 3)),
     ],
 )
 def test_promises_and_open_requests_and_the_late_rule_each_have_their_ticks(
-    shown: Observation, late: LateRule, actions: tuple[int | None, ...]
+    shown: Observation, due: dict[int, int], late: LateRule, actions: tuple[int | None, ...]
 ) -> None:
-    assert pending_actions(shown, 10, late, 0, 3) == actions
-
-
-def test_an_answer_of_several_ticks_rules_them_all() -> None:
-    shown = at(7, open=(5,))
-    assert pending_actions(shown, 11, LateRule.NOOP, 0, 3, answer_ticks=2) == (3, 3, None, None)
-    assert pending_actions(shown, 10, LateRule.NOOP, 0, 3, answer_ticks=2) == (3, None, None)
-    assert expected_actions(shown, 9, LateRule.HOLD, 1, 3) == (Expected(None, 5), Expected(None, 5))
+    assert tuple(expected.action for expected in expected_actions(shown, 10, due, late, 0, 3)) == actions
 
 
 @pytest.mark.parametrize("delay_ms", [0, 1, 19, 20, 21, 40, 99.5])

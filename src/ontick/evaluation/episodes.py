@@ -40,6 +40,16 @@ MOST_IN_FLIGHT = 64
 """More open requests than any line answers usefully; each is a thread in real time."""
 
 
+def check_in_flight(in_flight: int) -> None:
+    """Refuse a number of open requests that means nothing.
+
+    Raises:
+        OntickError: it is below one or above `MOST_IN_FLIGHT`.
+    """
+    if not 1 <= in_flight <= MOST_IN_FLIGHT:
+        raise OntickError(f"--in-flight {in_flight} cannot be; give 1 to {MOST_IN_FLIGHT}")
+
+
 def silent(done: int, total: int, what: str) -> None:
     """Show no progress."""
 
@@ -86,8 +96,7 @@ class Setup:
             raise OntickError(f"--episodes {self.episodes} flies nothing; give 1 or more")
         if self.seed < 0:
             raise OntickError(f"--seed {self.seed} is no seed; give 0 or more")
-        if not 1 <= self.in_flight <= MOST_IN_FLIGHT:
-            raise OntickError(f"--in-flight {self.in_flight} cannot be; give 1 to {MOST_IN_FLIGHT}")
+        check_in_flight(self.in_flight)
         per_minute = self.requests_per_minute
         if per_minute is not None and not 0 < per_minute < math.inf:
             raise OntickError(f"--requests-per-minute {per_minute:g} cannot be; give the line's limit, such as 30")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,7 @@ def train_language_model(setup: SftSetup, progress: Progress = silent) -> Json |
     lesson = lesson_of(datasets, len(task.actions), setup.balance)
     parent = None if setup.parent is None else find_pilot(setup.parent)
     card = fine_tune(task, lesson, setup.settings, setup.to.expanduser(), parent=parent, progress=progress)
-    return {"pilot": str(setup.to), **asdict(card)} if is_main_process() else None
+    return {"pilot": str(setup.to), **card.as_json()} if is_main_process() else None
 
 
 def fine_tune(
