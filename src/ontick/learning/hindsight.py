@@ -1,7 +1,7 @@
 """What was right for an answer that came late? What the labeller wants in the state in which it came to act.
 
-When a flight is over, it is known where every answer landed and what acted before. An example is the state that was
-shown, those pending actions, and the labeller's action at the landing. Whoever flies is asked under the latency, as in
+When a flight is over, it is known where every answer landed and what really acted before. An example is the state that
+was shown, those actions, and the labeller's action at the landing. Whoever flies is asked under the latency, as in
 any flight; or, in a rehearsal, as one would fly who knows what is to come: in the state in which its answer acts.
 """
 
@@ -83,7 +83,6 @@ def examples(flight: Flight, outlook: Outlook, label: Label, source: str) -> Dem
         if tick.source is Source.FRESH and tick.observation_age_ticks is not None
     ]
     asked = [request for request, _ in acted]
-    looks = [outlook.looks[request] for request in asked]
     landings = [ticks[landing].observation for _, landing in acted]
     width = len(flight.episode.final_observation)
     return demonstrations(
@@ -93,9 +92,19 @@ def examples(flight: Flight, outlook: Outlook, label: Label, source: str) -> Dem
         acted=[ticks[request].action for request in asked],
         seeds=flight.episode.seed,
         ticks=asked,
-        pending=[outlook.pending(look) for look in looks],
-        under_way=[[expected.action is None for expected in look.expected] for look in looks],
+        pending=[[tick.action for tick in ticks[request:landing]] for request, landing in acted],
+        under_way=[_under_way(outlook, request, landing - request) for request, landing in acted],
     )
+
+
+def _under_way(outlook: Outlook, request: int, count: int) -> list[bool]:
+    """Return at which of ``count`` ticks from a request's own on an answer decided that was still to come.
+
+    If it landed later than expected, the ticks after that are as the last: what held then held on.
+    """
+    found = [expected.action is None for expected in outlook.looks[request].expected[:count]]
+    held = outlook.aware.dead_time.late is LateRule.HOLD and bool(found) and found[-1]
+    return found + [held] * (count - len(found))
 
 
 class Rehearsal:
