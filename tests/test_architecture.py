@@ -92,6 +92,7 @@ ORDER = (
     "evaluation.collapse",
     "evaluation.failures",
     "evaluation.summary",
+    "evaluation.suited",
     "evaluation.beforehand",
     "evaluation.episodes",
     "evaluation.cliff",

@@ -172,9 +172,14 @@ class Learnt:
     """--latency: how many requests may be open at once."""
     late: LateRule = LateRule.HOLD
     """--latency: what a tick does without a fresh action."""
-    aim: Aim = Aim.TARGET
-    """--latency: an answer acts when it comes (arrival), or waits until 95 % have come, so that the delay is constant
-    (target)."""
+    aim: Annotated[
+        Aim | None,
+        arg(
+            help="--latency: an answer acts when it comes (arrival), or waits for the latency's p95, so that the "
+            "delay is constant (target).",
+            help_behavior_hint="(default: hold: arrival; noop: target)",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

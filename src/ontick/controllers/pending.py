@@ -142,6 +142,12 @@ class Outlook:
         return UNDECIDED if said is None else said
 
 
+def awareness_of(controller: object) -> Awareness | None:
+    """Return what a controller is shown that is made for its dead time: it keeps an `Outlook` as ``outlook``."""
+    outlook = getattr(controller, "outlook", None)
+    return outlook.aware if isinstance(outlook, Outlook) else None
+
+
 class Aware:
     """Shows ``inner`` rows, and keeps what it was shown.
 

@@ -15,11 +15,13 @@ from ontick.controllers.catalog import Asking, make_controller
 from ontick.controllers.chunks import planning
 from ontick.controllers.landing import LandingEstimate
 from ontick.controllers.llm import LanguageModelController
+from ontick.controllers.pending import awareness_of
 from ontick.controllers.pilot import check_untrained, is_pilot_word
 from ontick.controllers.prediction import SHARES, Between, Predict, Predicting
 from ontick.controllers.wrappers import Delayed
 from ontick.errors import OntickError
 from ontick.evaluation.beforehand import draws, timings, with_delay
+from ontick.evaluation.suited import check_alone, remarks
 from ontick.evaluation.summary import summarise
 from ontick.forward import ForwardModel, find_forward_model
 from ontick.late import LateRule
@@ -218,6 +220,7 @@ def prepare(setup: Setup) -> Prepared:
     if is_pilot_word(setup.controller):
         check_untrained(setup.controller, setup.seeds)
     controller = make_controller(setup.controller, task, setup.asking)
+    check_alone(setup.controller, controller, setup.predict, setup.asking.chunk)
     controller = planning(controller, task, setup.asking.chunk, forward)
     if isinstance(controller, LanguageModelController):  # a pilot is asked as it was trained
         setup = replace(setup, asking=replace(setup.asking, prompt=controller.prompt.style))
@@ -254,6 +257,8 @@ class Evaluation:
     summary: Json
     run: Path
     interrupted: bool
+    remarks: tuple[str, ...] = ()
+    """In which ways the controller is not flown as it was trained, a sentence each."""
 
     def as_json(self) -> Json:
         """Return the object that ``eval --json`` prints."""
@@ -271,6 +276,7 @@ class Evaluation:
             "predict": setup.predict,
             "episodes": [episode_to_json(flight.episode) for flight in self.flights],
             "summary": self.summary,
+            "remarks": list(self.remarks),
             "run": str(self.run),
             **({"interrupted": True} if self.interrupted else {}),
         }
@@ -305,7 +311,8 @@ def evaluate(prepared: Prepared, run: Path, progress: Progress = silent) -> Eval
     if interrupted:
         summary["interrupted"] = True
     writer.finish(summary)
-    return Evaluation(setup, tuple(flights), summary, run, interrupted)
+    said = remarks(awareness_of(prepared.controller), setup.in_flight, setup.late, task, summary["decision_ms"])
+    return Evaluation(setup, tuple(flights), summary, run, interrupted, tuple(said))
 
 
 def whole(evaluation: Evaluation) -> Evaluation:

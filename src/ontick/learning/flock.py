@@ -77,19 +77,27 @@ def fly_together(
     dress: Dress | None = None,
     make: Callable[[], Environment] | None = None,
     aware: Awareness | None = None,
+    air: Air | None = None,
     progress: Progress = silent,
 ) -> list[Flight]:
     """Fly one episode for each seed; return them in the order of the seeds.
 
-    Time is frozen, but for a policy that is made for its dead time: it flies under that, and is shown what it is made
-    for. ``make`` gives each episode its environment; by default the task does.
+    Args:
+        task: what is flown.
+        policy: who flies.
+        seeds: of the episodes.
+        dress: what is put around each episode's controller.
+        make: gives each episode its environment; by default the task does.
+        aware: what a policy that is made for its dead time is shown.
+        air: what is flown in; by default that dead time, and for other policies time is frozen.
+        progress: told of each group.
 
     Raises:
         OntickError: the policy or the environment failed.
         KeyboardInterrupt: the user pressed Ctrl-C.
     """
     flights: list[Flight] = []
-    air = Air.of(None if aware is None else aware.dead_time)
+    air = air or Air.of(None if aware is None else aware.dead_time)
 
     def dressed(seat: Controller) -> Controller:
         controller = seat if dress is None else dress(seat)

@@ -50,7 +50,7 @@ class CollectSetup:
     """What an answer takes; None: time is frozen, and what is wanted is what is right at once."""
     in_flight: int = 1
     late: LateRule = LateRule.HOLD
-    aim: Aim = Aim.TARGET
+    aim: Aim | None = None
     asked: Asked | None = None
     """In which state the actor is asked under a latency; None: the teacher at the landing, others at the start."""
     asking: Asking = field(default_factory=Asking)

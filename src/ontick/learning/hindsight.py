@@ -44,19 +44,23 @@ class Asked(StrEnum):
     """In the one in which its answer acts, as if it knew what is to come."""
 
 
-def dead_time_for(task: Task, latency: str | None, in_flight: int, late: LateRule, aim: Aim) -> DeadTime | None:
+def dead_time_for(task: Task, latency: str | None, in_flight: int, late: LateRule, aim: Aim | None) -> DeadTime | None:
     """Return the dead time that these options ask for; None: without a latency, time is frozen.
+
+    Unless it is said, an answer is aimed under ``noop``, where its one tick must be the right one, and not under
+    ``hold``, where what comes sooner is better.
 
     Raises:
         OntickError: they ask for none that an answer could be in time in, or mean nothing without a latency.
     """
     check_in_flight(in_flight)
     if latency is None:
-        if (in_flight, late, aim) != (1, LateRule.HOLD, Aim.TARGET):
+        if (in_flight, late, aim) != (1, LateRule.HOLD, None):
             raise OntickError(
                 "--in-flight, --late and --aim are about late answers; add --latency 150, or leave them out"
             )
         return None
+    aim = aim or (Aim.TARGET if late is LateRule.NOOP else Aim.ARRIVAL)
     dead_time = DeadTime.of(latency, in_flight, late, aim)
     spec = task.make().spec
     limit = min(spec.max_episode_steps or MOST_PENDING, MOST_PENDING) if spec else MOST_PENDING
