@@ -17,6 +17,12 @@ from ontick.late import LateRule
 from ontick.latency import LatencyModel, parse_latency, quantile_ms
 from ontick.records import Json
 
+NO_MORE = -1
+"""In place of a pending action: none is pending any more."""
+
+UNDECIDED = -2
+"""In place of a pending action: an answer that has not come yet decides."""
+
 TARGET_QUANTILE = 0.95
 """The share of the answers that are there by the tick that they were aimed at."""
 

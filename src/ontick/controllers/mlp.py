@@ -24,8 +24,8 @@ import safetensors
 import safetensors.numpy
 
 from ontick.controllers.base import Decision, Observation
-from ontick.controllers.pending import NO_MORE, UNDECIDED, Outlook
-from ontick.dead_time import Awareness
+from ontick.controllers.pending import Outlook
+from ontick.dead_time import NO_MORE, UNDECIDED, Awareness
 from ontick.errors import OntickError
 from ontick.pilots.card import WEIGHTS, Kind, read_card
 from ontick.pilots.weights import check_weights

@@ -16,16 +16,10 @@ import numpy.typing as npt
 from ontick.clock import ns_from_ms, ns_from_s
 from ontick.controllers.base import Controller, Decision, Observation
 from ontick.controllers.landing import LandingEstimate
-from ontick.dead_time import Aim, Awareness, landing_tick
+from ontick.dead_time import NO_MORE, UNDECIDED, Aim, Awareness, landing_tick
 from ontick.late import LateRule
 from ontick.records import State
 from ontick.tasks.base import Task
-
-NO_MORE = -1
-"""In place of an action: none is pending any more."""
-
-UNDECIDED = -2
-"""In place of an action: an answer that has not come yet decides."""
 
 SHARE = 0.5
 """Half of the answers come sooner than is expected of one that acts on arrival."""

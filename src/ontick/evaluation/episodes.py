@@ -19,13 +19,14 @@ from ontick.controllers.pending import awareness_of
 from ontick.controllers.pilot import check_untrained, is_pilot_word
 from ontick.controllers.prediction import SHARES, Between, Predict, Predicting
 from ontick.controllers.wrappers import Delayed
+from ontick.dead_time import Aim, Awareness, DeadTime
 from ontick.errors import OntickError
 from ontick.evaluation.beforehand import draws, timings, with_delay
 from ontick.evaluation.suited import check_alone, remarks
 from ontick.evaluation.summary import summarise
 from ontick.forward import ForwardModel, find_forward_model
 from ontick.late import LateRule
-from ontick.latency import Constant, LatencyModel, Measured, parse_latency
+from ontick.latency import Constant, LatencyModel, Measured, parse_latency, quantile_ms
 from ontick.loop import Interrupted, Time, VirtualTime, WallTime, fly
 from ontick.records import Flight, Json, RunWriter, episode_to_json
 from ontick.tasks import find_task
@@ -219,6 +220,8 @@ def prepare(setup: Setup) -> Prepared:
     env = task.make()
     if is_pilot_word(setup.controller):
         check_untrained(setup.controller, setup.seeds)
+    if setup.asking.prompt.pending and not is_pilot_word(setup.controller):
+        setup = replace(setup, asking=replace(setup.asking, aware=_untrained(setup, time, delay)))
     controller = make_controller(setup.controller, task, setup.asking)
     check_alone(setup.controller, controller, setup.predict, setup.asking.chunk)
     controller = planning(controller, task, setup.asking.chunk, forward)
@@ -234,6 +237,16 @@ def prepare(setup: Setup) -> Prepared:
     controller.reset(setup.seed)
     prepared = Prepared(setup, task, env, controller, time, delay, None)
     return prepared if forward is None else replace(prepared, foresight=_foresight(prepared, forward))
+
+
+def _untrained(setup: Setup, time: Time, delay: LatencyModel | None) -> Awareness:
+    """Return what a model is shown that no card tells of: its answers act on arrival, as far as that is known."""
+    own = quantile_ms(time.latency, 0.5) if isinstance(time, VirtualTime) else None
+    added = None if delay is None else quantile_ms(delay, 0.5)
+    typical_ms = (own or 0.0) + (added or 0.0)
+    said = setup.latency or setup.delay or "measured"
+    dead_time = DeadTime(said, setup.in_flight, setup.late, Aim.ARRIVAL, typical_ms, typical_ms)
+    return Awareness(dead_time, setup.asking.prompt.pending, memory=False)
 
 
 def _foresight(prepared: Prepared, forward: ForwardModel) -> Foresight:

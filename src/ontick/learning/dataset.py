@@ -24,8 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ontick.cache import write_json
-from ontick.controllers.pending import NO_MORE, UNDECIDED
-from ontick.dead_time import Awareness, DeadTime
+from ontick.dead_time import NO_MORE, UNDECIDED, DeadTime
 from ontick.errors import OntickError
 from ontick.provenance import provenance
 from ontick.records import Json
@@ -67,16 +66,15 @@ class Demonstrations:
         """Return some of them, in order: ``chosen`` is a mask, shape (n,), or indices."""
         return Demonstrations(*(getattr(self, column.name)[chosen] for column in fields(self)))
 
-    def rows(self, aware: Awareness | None) -> npt.NDArray[np.float32]:
-        """Return what a policy is shown: the states, and behind them the pending actions that ``aware`` shows.
+    def rows(self, pending: int, *, memory: bool = False) -> npt.NDArray[np.float32]:
+        """Return what a policy is shown: the states, and behind them so many pending actions.
 
-        Shape (n, features), or (n, features + pending).
+        With ``memory`` it knows its own answers that were on their way. Shape (n, features + pending).
         """
-        if aware is None:
+        if not pending:
             return self.states
-        codes = self.pending if aware.memory else np.where(self.under_way, UNDECIDED, self.pending)
-        codes = _widened(codes[:, : aware.pending], aware.pending, NO_MORE)
-        return np.concatenate([self.states, codes], axis=1, dtype=np.float32)
+        codes = self.pending if memory else np.where(self.under_way, UNDECIDED, self.pending)
+        return np.concatenate([self.states, _widened(codes[:, :pending], pending, NO_MORE)], axis=1, dtype=np.float32)
 
     @property
     def flown_seeds(self) -> set[int]:

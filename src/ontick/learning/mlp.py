@@ -190,8 +190,9 @@ def _best(
     except ImportError as error:
         raise missing_package("PyTorch, which trains,", "'ontick[train]'") from error
     task = lesson.task
-    rows = demos.rows(aware)
-    inputs = rows if aware is None else Encoding.of(task, aware).inputs_of(rows)
+    inputs = demos.states
+    if aware is not None:
+        inputs = Encoding.of(task, aware).inputs_of(demos.rows(aware.pending, memory=aware.memory))
     lessons = Lessons(inputs, demos.actions, lesson.weights, len(task.features))
     best: _Best | None = None
     looks: list[Json] = []

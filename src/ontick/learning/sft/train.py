@@ -95,6 +95,7 @@ def fine_tune(
             raise OntickError(f"{parent} flies {origin.card.task}, not {task.name}; begin with another")
         settings = as_parent_was(settings, origin)
     guard.check_seeds(lesson.demos, settings.selection.seeds)
+    guard.check_pending(settings.prompt, lesson.dead_time)
     digest = base_digest(settings.base)
     asked = _asked(task, lesson, settings, origin, digest) | {"anew": anew}
     folder = TrainingFolder(to)
@@ -127,7 +128,7 @@ def _prepare(
     guard.check_room(examples, student.context_tokens)
     guard.check_answers(student.asker, demos, examples)
     if args.process_index == 0:
-        _check_flight(task, settings, student, demos.states)
+        _check_flight(task, settings, student, demos.rows(settings.prompt.pending))
     some = guard.spread(len(demos), COMPARED)
     reader = fitting_reader(model, examples.prefix, [examples.suffixes[number].tolist() for number in some])
     return Plan(task, settings, lesson, student, examples, reader, folder, args, origin, digest)
@@ -141,10 +142,10 @@ class _ModelAsks:
         self._model = model
 
     def prompt_tokens(self, state: State | Sequence[float]) -> list[int]:
-        return self._model.tokens(self._prompt.messages(state))
+        return self._model.tokens(self._prompt.asked(state))
 
     def answer_tokens(self, state: State | Sequence[float]) -> list[int]:
-        return self._model.answer_tokens(self._prompt.messages(state), self._prompt.choices)
+        return self._model.answer_tokens(self._prompt.asked(state), self._prompt.choices)
 
 
 def _check_flight(task: Task, settings: SftSettings, student: Student, states: npt.NDArray[np.float32]) -> None:
@@ -163,7 +164,11 @@ def _check_flight(task: Task, settings: SftSettings, student: Student, states: n
 def _train(plan: Plan, progress: Progress) -> PilotCard:
     settings, folder, args, model = plan.settings, plan.folder, plan.args, plan.student.model
     policy = BatchPolicy(model, plan.student.asker, shares=isinstance(plan.reader, SharedPrefix))
-    examiner = Examiner(plan.task, policy, settings.selection, folder.training) if settings.selection.every else None
+    examiner = (
+        Examiner(plan.task, policy, settings.selection, folder.training, plan.aware)
+        if settings.selection.every
+        else None
+    )
     order = draw_order(
         len(plan.lesson.demos),
         settings.optimiser.steps * settings.optimiser.batch,
@@ -206,6 +211,7 @@ def _asked(task: Task, lesson: Lesson, settings: SftSettings, origin: Parent | N
         "balance": lesson.balance,
         "data": [data.get("hash") for data in lesson.data] or len(lesson.demos),
         "base_digest": digest,
+        "dead_time": None if lesson.dead_time is None else lesson.dead_time.as_json(),
         "parent": None if origin is None else origin.card.id,
     }
     return json.loads(json.dumps(asked))
