@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import asdict, replace
 from typing import ClassVar
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ontick.dead_time import NO_MORE, UNDECIDED
 from ontick.errors import OntickError
 from ontick.models.base import NoAnswer
 from ontick.prompts import ExamplesIn, Layout, Prompt, PromptStyle
@@ -130,3 +132,46 @@ def test_a_feature_that_is_not_there_is_said_so_with_those_that_are() -> None:
 def test_more_examples_than_there_are_is_said_so() -> None:
     with pytest.raises(OntickError, match="has 2 examples, not 3"):
         Prompt(Shown(), PromptStyle(examples=3))
+
+
+PENDING = PromptStyle(pending=4)
+
+
+def test_pending_actions_stand_behind_the_state_one_a_step() -> None:
+    state, prompt = [-0.031, 0.12, 0.004, -0.3], Prompt(Shown(), PENDING)
+    assert prompt.describe(state, [0, 1, 2, UNDECIDED]) == "-3 12 0 -30 | 0 1 2 -"
+    assert prompt.describe(state, [1, 1, NO_MORE, NO_MORE]) == "-3 12 0 -30 | 1 1"
+    assert prompt.describe(state, [0, 0, 0, 0, 1, 1]) == "-3 12 0 -30 | 0 0 0 0"
+    assert prompt.describe(state) == "-3 12 0 -30 |"
+    assert "one for each step of 20 ms (2 = zero force, - = not known yet). Answer" in prompt.messages(state)[0].content
+    compact = Prompt(find_task("lunarlander"), PromptStyle(pending=2, layout=Layout.COMPACT))
+    assert compact.messages([0.0] * 8, [3, 0])[-1].content == "0 0 0 0 0 0 0 0 | 3 0="
+    assert "20 ms (- = not known yet); then = and one digit" in compact.messages([0.0] * 8)[0].content
+
+
+@pytest.mark.parametrize("style", STYLES, ids=str)
+def test_without_pending_actions_a_prompt_is_what_it_was(style: PromptStyle) -> None:
+    """Whatever is known to be pending, and up to the one word that the others have too."""
+    state, plain, told = [0.1, 0.2, 0.03, -0.4], Prompt(Shown(), style), Prompt(Shown(), replace(style, pending=3))
+    assert plain.messages(state, [0, 1]) == plain.messages(state) == plain.asked([*state, 0.0, 1.0])
+    assert [message.role for message in told.messages(state)] == [message.role for message in plain.messages(state)]
+    assert told.messages(state, [0, 1])[-1].content.replace(" | 0 1", "") == plain.messages(state)[-1].content
+
+
+@given(VALUES, st.lists(st.integers(-2, 2), max_size=6))
+def test_a_row_is_its_state_and_what_is_pending(values: list[float], codes: list[int]) -> None:
+    for style in (PENDING, replace(PENDING, layout=Layout.COMPACT, numbers=Numbers.LETTER)):
+        prompt = Prompt(Shown(), style)
+        row = np.array([*values[:4], *codes], dtype=np.float32)
+        assert prompt.asked(row) == prompt.messages(row[:4], codes)
+        assert prompt.asked(row)[:-1] == prompt.messages([0.0] * 4)[:-1]
+
+
+def test_fewer_than_no_pending_actions_or_with_a_plan_is_said_so() -> None:
+    with pytest.raises(OntickError, match=r"--prompt.pending -1 cannot be; give 0 or more"):
+        Prompt(Shown(), PromptStyle(pending=-1))
+    with pytest.raises(OntickError, match=r"before one action; leave it out, or --chunk"):
+        Prompt(Shown(), PENDING, 2)
+    old = {name: value for name, value in asdict(PromptStyle()).items() if name != "pending"}
+    assert PromptStyle.from_json(old) == PromptStyle()
+    assert PromptStyle.from_json(asdict(PENDING)) == PENDING
