@@ -40,8 +40,13 @@ def make_pilot(
     if card.task != task.name:
         raise OntickError(f"{word} was trained for {card.task}, not for {task.name}; fly it on {card.task}")
     if chunk > 1 and card.kind is not Kind.MLP:
-        raise OntickError(f"{word} was trained to answer with one action, not with {chunk}; fly it with --chunk 1")
+        raise one_action_only(word, chunk)
     return _MAKERS[card.kind](folder, card, task, prompt, reading, options)
+
+
+def one_action_only(word: str, chunk: int) -> OntickError:
+    """Return the error for asking a language model for plans that has learnt to say one action."""
+    return OntickError(f"{word} was trained to answer with one action, not with {chunk}; fly it with --chunk 1")
 
 
 def check_untrained(word: str, seeds: range) -> None:

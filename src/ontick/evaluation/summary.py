@@ -54,14 +54,14 @@ def summarise(task: Task, flights: Sequence[Flight], price: tuple[float, float] 
         "cut_plans": sum(answer.valid and answer.failure is not None for answer in answers),
         "decision_ms": percentiles([answer.latency_ms for answer in answers], 50, 95, 99),
         "ttft_ms": percentiles([answer.ttft_ms for answer in answers if answer.ttft_ms is not None], 50, 95, 99),
-        "usage": _usage(answers, n, price),
+        "usage": usage(answers, n, price),
         "tick_lateness_ms": percentiles([tick.lateness_ms for tick in ticks], 50, 99),
         "overrun_ticks": sum(episode.overrun_ticks for episode in episodes),
         "collapse": describe_collapse(task, flights, successes),
     }
 
 
-def _usage(answers: Sequence[AnswerRecord], episodes: int, price: tuple[float, float] | None) -> Json:
+def usage(answers: Sequence[AnswerRecord], episodes: int, price: tuple[float, float] | None) -> Json:
     """Return what was asked and what it cost; a lower bound where there are ``uncounted`` requests."""
     prompt = [answer.prompt_tokens for answer in answers if answer.prompt_tokens is not None]
     completion = [answer.completion_tokens for answer in answers if answer.completion_tokens is not None]
