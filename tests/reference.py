@@ -16,8 +16,8 @@ class Request:
     begins: int
     known: list[int | None] = field(default_factory=list[int | None])
     """What was answered, as it started, for the observation's tick and those after it."""
-    others: list[int] = field(default_factory=list[int])
-    """The observations of the other open requests, as it started."""
+    others: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    """The observations and starts of the other open requests, as it started."""
     before: list[int] = field(default_factory=list[int])
     """The latencies of the answers that had come, as it started."""
 
@@ -97,7 +97,7 @@ def tell(
                 foretold.append(answered(later, come, known))
                 known = governs(later, come)
             request.known = foretold
-            request.others = sorted(r.observation for r in open_requests)
+            request.others = sorted((r.observation, r.starts) for r in open_requests)
             request.before = [r.arrives - r.starts for r in come]
             told.requests.append(request)
             (come if request.arrives == now else open_requests).append(request)

@@ -103,7 +103,7 @@ def test_the_loop_does_what_the_slow_retelling_says(
         assert shown.started == request.starts * MS
         assert list(shown.promised) == request.known[: len(shown.promised)]
         assert not any(action is not None for action in request.known[len(shown.promised) :])
-        assert list(shown.open) == request.others
+        assert [(other.tick, other.started // MS) for other in shown.open] == request.others
         assert sorted(shown.latencies) == sorted(ms * MS for ms in request.before[-REMEMBERED_LATENCIES:])
         acted = [tick.action for tick in flight.ticks[: shown.tick] if tick.source in ("fresh", "planned")]
         assert shown.last_action == (acted[-1] if acted else None)

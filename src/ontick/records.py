@@ -55,6 +55,10 @@ class AnswerRecord(NamedTuple):
     """The rest of a plan: actions for the ticks after the one that ``action`` is for."""
     at_tick: int | None = None
     """The tick that ``action`` is for; None: that of the observation."""
+    foreseen_tick: int | None = None
+    """The tick for which the controller was shown a predicted state."""
+    foreseen: tuple[float, ...] | None = None
+    """That state, shape (features,)."""
     held_back_ms: float | None = None
     """How much earlier it would have been asked for without a limit on the rate of requests."""
 
@@ -128,8 +132,8 @@ class Flight:
 
 def answer_from_json(fields: Mapping[str, Any]) -> AnswerRecord:
     """Invert `AnswerRecord.as_json`."""
-    answer = AnswerRecord(**fields)
-    return answer if answer.then is None else answer._replace(then=tuple(answer.then))
+    lists: Json = {name: tuple(fields[name]) for name in ("then", "foreseen") if fields.get(name) is not None}
+    return AnswerRecord(**{**fields, **lists})
 
 
 def tick_to_json(seed: int, tick: Tick) -> Json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +11,7 @@ from rich.console import RenderableType
 from tyro.conf import arg
 
 from ontick.controllers.catalog import Asking
+from ontick.controllers.prediction import Predict
 from ontick.evaluation.episodes import Setup
 from ontick.late import LateRule
 from ontick.models.base import ModelOptions, Reading
@@ -83,6 +84,22 @@ BaseModel = Annotated[
         help_behavior_hint="(default: a pilot's base, or the weights below --model.adapter)",
     ),
 ]
+RequestsPerMinute = Annotated[
+    float | None,
+    arg(
+        metavar="N",
+        help="Ask no more often than a line allows, evenly spread.",
+        help_behavior_hint="(default: no limit)",
+    ),
+]
+Guess = Annotated[
+    str | None,
+    arg(
+        metavar="CONTROLLER",
+        help="--predict: who guesses what requests under way will be answered with; none: no one.",
+        help_behavior_hint="(default: the task's teacher)",
+    ),
+]
 Chunk = Annotated[int, arg(metavar="K", help="For how many ticks each answer has an action: a plan, from one prompt.")]
 OneLateRule = Annotated[LateRule | None, arg(help="Only this late rule.", help_behavior_hint="(default: both)")]
 
@@ -146,6 +163,12 @@ class Flown(Asked, Recorded):
     """How many episodes to fly."""
     in_flight: int = 1
     """How many requests may be open at once."""
+    requests_per_minute: RequestsPerMinute = None
+    chunk: Chunk = 1
+    predict: Predict = Predict.OFF
+    """Show the controller the state in which its answer will land: at the median of the latencies so far (estimate), or
+    at their p95, its answer waiting until then (target)."""
+    guess: Guess = None
 
     def setup(self, task: str, controller: str) -> Setup:
         """Return what these options ask for."""
@@ -155,6 +178,9 @@ class Flown(Asked, Recorded):
             episodes=self.episodes,
             seed=self.seed,
             in_flight=self.in_flight,
-            asking=self.asking(),
+            requests_per_minute=self.requests_per_minute,
+            predict=self.predict,
+            guess=self.guess,
+            asking=replace(self.asking(), chunk=self.chunk),
             task_module=self.task_module,
         )

@@ -8,6 +8,15 @@ from ontick.clock import Nanoseconds
 from ontick.records import State
 
 
+class Underway(NamedTuple):
+    """A request whose answer is not known yet."""
+
+    tick: int
+    """Of its observation."""
+    started: Nanoseconds
+    """From tick 0."""
+
+
 class Observation(NamedTuple):
     """What a controller is shown when it starts on a decision."""
 
@@ -22,8 +31,8 @@ class Observation(NamedTuple):
     """When this request starts, from tick 0."""
     last_action: int | None = None
     """The controller's last action that acted before ``tick``, what the hold rule repeats; None before the first."""
-    open: tuple[int, ...] = ()
-    """The ticks of the observations of the other requests under way, whose answers are not known yet, in order."""
+    open: tuple[Underway, ...] = ()
+    """The other requests whose answers are not known yet, in the order of their observations."""
     latencies: tuple[Nanoseconds, ...] = ()
     """Of the episode's latest answers that have arrived, oldest first; at most `REMEMBERED_LATENCIES`."""
 
@@ -55,6 +64,10 @@ class Decision(NamedTuple):
     at_tick: int | None = None
     """The tick that ``action`` is for; None: that of the observation. An answer that comes before is kept until then;
     of one that comes later, what is past is left out, but for its last action, which acts as soon as it has come."""
+    foreseen_tick: int | None = None
+    """The tick for which the controller was shown a predicted state."""
+    foreseen: tuple[float, ...] | None = None
+    """That state, shape (features,)."""
 
 
 @runtime_checkable

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
-
 from ontick.controllers.base import Controller, Decision, Observation
 from ontick.controllers.llm import LanguageModelController
 from ontick.controllers.scripted import Nobody
 from ontick.errors import OntickError
+from ontick.forward import ForwardModel
 from ontick.plans import check_chunk
-from ontick.records import State
 from ontick.tasks.base import Task, no_forward_model
-
-Forward: TypeAlias = Callable[[State, Sequence[int]], State]
-"""What `Task.predict` does: the observation after these actions, one a tick."""
 
 
 class RolledForward:
@@ -25,7 +19,7 @@ class RolledForward:
     ``inner`` must be quick: the answer takes ``chunk`` times as long.
     """
 
-    def __init__(self, inner: Controller, forward: Forward, chunk: int, actions: int) -> None:
+    def __init__(self, inner: Controller, forward: ForwardModel, chunk: int, actions: int) -> None:
         self._inner = inner
         self._forward = forward
         self._chunk = chunk
@@ -53,7 +47,7 @@ class RolledForward:
         return first._replace(then=tuple(plan[1:]), failure=None if abstained else now.failure or "illegal")
 
 
-def planning(controller: Controller, task: Task, chunk: int, forward: Forward | None = None) -> Controller:
+def planning(controller: Controller, task: Task, chunk: int, forward: ForwardModel | None = None) -> Controller:
     """Return ``controller``, answering with plans of ``chunk`` ticks.
 
     A language model is asked for them (`ontick.controllers.catalog.Asking.chunk`), and nobody has none to give. Any
@@ -70,7 +64,7 @@ def planning(controller: Controller, task: Task, chunk: int, forward: Forward | 
     return RolledForward(controller, forward or task.predict, chunk, len(task.actions))
 
 
-def _after(observation: Observation, action: int, forward: Forward) -> Observation:
+def _after(observation: Observation, action: int, forward: ForwardModel) -> Observation:
     """Return what is foreseen a tick after ``observation``, once ``action`` has acted."""
     return observation._replace(
         state=forward(observation.state, (action,)),

@@ -19,13 +19,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ontick.controllers.catalog import SCRIPTED
-from ontick.controllers.wrappers import Delayed
 from ontick.errors import OntickError
 from ontick.evaluation.episodes import Prepared, Progress, Setup, prepare, silent
 from ontick.evaluation.statistics import bootstrap_ci95
 from ontick.late import LateRule
 from ontick.latency import LONGEST_MS, Constant
-from ontick.loop import fly
 from ontick.provenance import usable_cores
 from ontick.records import Episode, Flight, Json, RunWriter
 from ontick.tasks.base import Task
@@ -153,20 +151,9 @@ def _as_flown(workers: ProcessPoolExecutor, wanted: Sequence[_Wanted]) -> Iterat
 
 def _fly_point(wanted: _Wanted) -> Point:
     base, late, delay_ms = wanted
-    ready = _prepared(base)
-    controller = Delayed(ready.controller, Constant(delay_ms))
-    episodes = tuple(
-        fly(
-            ready.task,
-            ready.env,
-            controller,
-            ready.time,
-            late=late,
-            seed=seed,
-            in_flight=base.in_flight,
-        ).episode
-        for seed in base.seeds
-    )
+    ready = _prepared(replace(base, late=late))
+    controller = ready.dressed(Constant(delay_ms))
+    episodes = tuple(ready.fly(controller, seed).episode for seed in base.seeds)
     return Point(late, delay_ms, episodes)
 
 

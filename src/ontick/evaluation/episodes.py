@@ -9,15 +9,21 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeAlias
 
+from ontick.clock import Nanoseconds, ns_from_s
 from ontick.controllers.base import Controller
 from ontick.controllers.catalog import Asking, make_controller
+from ontick.controllers.chunks import planning
+from ontick.controllers.landing import LandingEstimate
 from ontick.controllers.llm import LanguageModelController
 from ontick.controllers.pilot import check_untrained, is_pilot_word
+from ontick.controllers.prediction import SHARES, Between, Predict, Predicting
 from ontick.controllers.wrappers import Delayed
 from ontick.errors import OntickError
+from ontick.evaluation.beforehand import draws, timings, with_delay
 from ontick.evaluation.summary import summarise
+from ontick.forward import ForwardModel, find_forward_model
 from ontick.late import LateRule
-from ontick.latency import Constant, LatencyModel, parse_latency
+from ontick.latency import Constant, LatencyModel, Measured, parse_latency
 from ontick.loop import Interrupted, Time, VirtualTime, WallTime, fly
 from ontick.records import Flight, Json, RunWriter, episode_to_json
 from ontick.tasks import find_task
@@ -26,6 +32,9 @@ from ontick.tasks.base import Environment, Task
 Progress: TypeAlias = Callable[[int, int, str], None]
 """Called with how many of how many are done, and what was done last."""
 
+
+LONGEST_EPISODE = 1000
+"""In ticks, where an environment sets no limit: the farthest that is predicted."""
 
 MOST_IN_FLIGHT = 64
 """More open requests than any line answers usefully; each is a thread in real time."""
@@ -58,6 +67,11 @@ class Setup:
     delay: str | None = None
     """Added to the controller's own latency, under either clock."""
     in_flight: int = 1
+    requests_per_minute: float | None = None
+    """No more than so many, evenly spread."""
+    predict: Predict = Predict.OFF
+    guess: str | None = None
+    """The controller that guesses what requests under way will be answered with; None: the task's teacher."""
     asking: Asking = field(default_factory=Asking)
     """How a language model is loaded and asked."""
     task_module: str | None = None
@@ -74,6 +88,9 @@ class Setup:
             raise OntickError(f"--seed {self.seed} is no seed; give 0 or more")
         if not 1 <= self.in_flight <= MOST_IN_FLIGHT:
             raise OntickError(f"--in-flight {self.in_flight} cannot be; give 1 to {MOST_IN_FLIGHT}")
+        per_minute = self.requests_per_minute
+        if per_minute is not None and not 0 < per_minute < math.inf:
+            raise OntickError(f"--requests-per-minute {per_minute:g} cannot be; give the line's limit, such as 30")
         price = self.asking.model.price
         if price is not None and not all(0 <= dollars < math.inf for dollars in price):
             raise OntickError(
@@ -85,6 +102,11 @@ class Setup:
             raise OntickError(
                 "--latency is for simulated time; add --clock virtual, or use --delay to slow a real controller down"
             )
+
+    @property
+    def spacing(self) -> Nanoseconds:
+        """How far apart the rate of requests keeps their starts."""
+        return 0 if self.requests_per_minute is None else ns_from_s(60 / self.requests_per_minute)
 
     @property
     def seeds(self) -> range:
@@ -104,14 +126,68 @@ class Prepared:
     task: Task
     env: Environment
     controller: Controller
-    """Without the setup's delay."""
+    """Without the setup's delay and prediction."""
     time: Time
     delay: LatencyModel | None
+    foresight: Foresight | None
+    """What prediction needs; None: it is off."""
 
     def with_time_frozen(self) -> Prepared:
         """Return the same with no latency and no delay under the virtual clock: ordinary synchronous Gymnasium."""
-        setup = replace(self.setup, clock=ClockName.VIRTUAL, latency="0", delay=None)
-        return replace(self, setup=setup, time=VirtualTime(Constant(0)), delay=None)
+        setup = replace(self.setup, clock=ClockName.VIRTUAL, latency="0", delay=None, requests_per_minute=None)
+        foresight = self.foresight and replace(self.foresight, own=[0])
+        return replace(self, setup=setup, time=VirtualTime(Constant(0)), delay=None, foresight=foresight)
+
+    def dressed(self, delay: LatencyModel | None = None) -> Controller:
+        """Return the controller with prediction, and with ``delay`` in place of the setup's."""
+        delay = delay or self.delay
+        controller = self.controller
+        if self.foresight is not None:
+            controller = self.foresight.around(controller, self.setup, self.task, delay)
+        return controller if delay is None else Delayed(controller, delay)
+
+    def fly(self, controller: Controller, seed: int) -> Flight:
+        """Fly one episode with a dressed controller."""
+        setup = self.setup
+        return fly(
+            self.task,
+            self.env,
+            controller,
+            self.time,
+            late=setup.late,
+            seed=seed,
+            in_flight=setup.in_flight,
+            spacing=setup.spacing,
+        )
+
+
+@dataclass(frozen=True)
+class Foresight:
+    """What it takes to show a controller the state in which its answer will land."""
+
+    forward: ForwardModel
+    stand_in: Controller | None
+    own: list[Nanoseconds]
+    """Latencies of the controller itself, without the delay that is added to it."""
+    farthest_ticks: int
+    """How long an episode lasts."""
+
+    def around(self, controller: Controller, setup: Setup, task: Task, delay: LatencyModel | None) -> Predicting:
+        """Return ``controller`` being shown what will be.
+
+        Raises:
+            OntickError: that is beyond the episode's end.
+        """
+        tick = ns_from_s(task.tick_s)
+        prior = with_delay(self.own, delay)
+        ahead = LandingEstimate(prior, SHARES[setup.predict], tick).latency(()) // tick
+        if ahead >= self.farthest_ticks:
+            raise OntickError(
+                f"--predict {setup.predict} aims {ahead} ticks ahead, and an episode of {task.name} has "
+                f"{self.farthest_ticks}; no answer would come in time, so give a shorter latency"
+            )
+        between = Between(setup.late, task.initial_action, task.noop, self.stand_in)
+        return Predicting(controller, self.forward, setup.predict, tick, prior, between, self.farthest_ticks)
 
 
 def prepare(setup: Setup) -> Prepared:
@@ -128,10 +204,12 @@ def prepare(setup: Setup) -> Prepared:
         else VirtualTime(parse_latency("0" if setup.latency is None else setup.latency))
     )
     delay = None if setup.delay is None else parse_latency(setup.delay)
+    forward = None if setup.predict is Predict.OFF else find_forward_model(task)
     env = task.make()
     if is_pilot_word(setup.controller):
         check_untrained(setup.controller, setup.seeds)
     controller = make_controller(setup.controller, task, setup.asking)
+    controller = planning(controller, task, setup.asking.chunk, forward)
     if isinstance(controller, LanguageModelController):  # a pilot is asked as it was trained
         setup = replace(setup, asking=replace(setup.asking, prompt=controller.prompt.style))
     observation, _ = env.reset(seed=setup.seed)
@@ -142,7 +220,20 @@ def prepare(setup: Setup) -> Prepared:
         )
     env.step(task.noop)
     controller.reset(setup.seed)
-    return Prepared(setup, task, env, controller, time, delay)
+    prepared = Prepared(setup, task, env, controller, time, delay, None)
+    return prepared if forward is None else replace(prepared, foresight=_foresight(prepared, forward))
+
+
+def _foresight(prepared: Prepared, forward: ForwardModel) -> Foresight:
+    setup, task, env, time = prepared.setup, prepared.task, prepared.env, prepared.time
+    guess = setup.guess or ("teacher" if task.has_teacher else "none")
+    stand_in = None if guess == "none" else planning(make_controller(guess, task), task, setup.asking.chunk, forward)
+    if isinstance(time, VirtualTime) and not isinstance(time.latency, Measured):
+        own = draws(time.latency)
+    else:
+        own = timings(prepared.controller, env, setup.seed, setup.spacing)
+    limit = env.spec and env.spec.max_episode_steps
+    return Foresight(forward, stand_in, own, limit or LONGEST_EPISODE)
 
 
 @dataclass(frozen=True)
@@ -166,6 +257,9 @@ class Evaluation:
             "latency": setup.latency,
             "delay": setup.delay,
             "in_flight": setup.in_flight,
+            "requests_per_minute": setup.requests_per_minute,
+            "chunk": setup.asking.chunk,
+            "predict": setup.predict,
             "episodes": [episode_to_json(flight.episode) for flight in self.flights],
             "summary": self.summary,
             "run": str(self.run),
@@ -181,23 +275,13 @@ def evaluate(prepared: Prepared, run: Path, progress: Progress = silent) -> Eval
     Raises:
         OntickError: the folder cannot be written, or the controller failed.
     """
-    setup, task, controller = prepared.setup, prepared.task, prepared.controller
-    if prepared.delay is not None:
-        controller = Delayed(controller, prepared.delay)
+    setup, task, controller = prepared.setup, prepared.task, prepared.dressed()
     writer = RunWriter(run, {"verb": "eval", **setup.as_json()})
     flights: list[Flight] = []
     interrupted = False
     try:
         for number, seed in enumerate(setup.seeds, start=1):
-            flight = fly(
-                task,
-                prepared.env,
-                controller,
-                prepared.time,
-                late=setup.late,
-                seed=seed,
-                in_flight=setup.in_flight,
-            )
+            flight = prepared.fly(controller, seed)
             writer.append(flight)
             flights.append(flight)
             progress(number, setup.episodes, f"{flight.episode.outcome} after {flight.episode.steps} steps")

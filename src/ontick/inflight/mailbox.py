@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ontick.clock import NS_PER_MS, Nanoseconds
-from ontick.controllers.base import REMEMBERED_LATENCIES, Decision, Observation
+from ontick.controllers.base import REMEMBERED_LATENCIES, Decision, Observation, Underway
 from ontick.inflight.slots import Start
 from ontick.late import Agenda, Turn, take_turn
 from ontick.records import AnswerRecord, State
@@ -40,7 +40,21 @@ class Answer(NamedTuple):
     def record(self) -> AnswerRecord:
         """Return what the run's record keeps of it."""
         arrived, observation_tick, started, decision, _, _, held_back = self
-        action, valid, _, text, failure, ttft_ms, prompt_tokens, completion_tokens, new_tokens, then, at_tick = decision
+        (
+            action,
+            valid,
+            _,
+            text,
+            failure,
+            ttft_ms,
+            prompt_tokens,
+            completion_tokens,
+            new_tokens,
+            then,
+            at_tick,
+            foreseen_tick,
+            foreseen,
+        ) = decision
         latency_ms = (arrived - started) / NS_PER_MS
         return AnswerRecord(  # by position, since this is on every tick's path
             observation_tick,
@@ -56,6 +70,8 @@ class Answer(NamedTuple):
             new_tokens,
             then or None,
             at_tick,
+            foreseen_tick,
+            foreseen,
             held_back / NS_PER_MS if held_back else None,
         )
 
@@ -80,7 +96,7 @@ class Mailbox:
 
     def __init__(self, tick: Nanoseconds) -> None:
         self._tick = tick
-        self._open: dict[int, None] = {}
+        self._open: dict[int, Underway] = {}
         self._coming: list[Answer] = []
         self._collected: list[Answer] = []
         self._latencies: deque[Nanoseconds] = deque(maxlen=REMEMBERED_LATENCIES)
@@ -91,13 +107,15 @@ class Mailbox:
         """Return what the request that starts so is shown, and count it as open from now on."""
         k, at, published, _ = start
         agenda = self._agendas[k]
-        others = tuple(self._open) if self._open else ()
-        self._open[k] = None
+        others = tuple(self._open.values()) if self._open else ()
+        self._open[k] = Underway(k, at)
         if self._coming or (self._collected and self._collected[-1][0] > published):
             return self._look_closely(start, state, agenda, others)
         return Observation(state, k, agenda.foretold(k, ()), at, agenda.last_action, others, tuple(self._latencies))
 
-    def _look_closely(self, start: Start, state: State, agenda: Agenda[Answer], others: tuple[int, ...]) -> Observation:
+    def _look_closely(
+        self, start: Start, state: State, agenda: Agenda[Answer], others: tuple[Underway, ...]
+    ) -> Observation:
         """Tell what had arrived by the start from what had not, by the stamps."""
         k, at, published, _ = start
         collected = self._collected
@@ -108,7 +126,8 @@ class Mailbox:
         while settled and collected[settled - 1].arrived > published:
             settled -= 1
         here = sorted(answer for answer in self._coming if answer.arrived <= at)
-        not_yet = [answer.observation_tick for answer in (*collected[known:], *self._coming) if answer.arrived > at]
+        late = (answer for answer in (*collected[known:], *self._coming) if answer.arrived > at)
+        not_yet = [Underway(answer.observation_tick, answer.started) for answer in late]
         arrived = [*collected[settled:known], *here]
         latencies = [answer.arrived - answer.started for answer in (*collected[:known][-REMEMBERED_LATENCIES:], *here)]
         return Observation(
