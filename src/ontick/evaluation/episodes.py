@@ -14,7 +14,7 @@ from ontick.clock import NS_PER_S, Nanoseconds, ns_from_s
 from ontick.controllers.base import Controller
 from ontick.controllers.catalog import Asking, make_controller
 from ontick.controllers.chunks import planning
-from ontick.controllers.llm import LanguageModelController
+from ontick.controllers.llm import Informed, LanguageModelController
 from ontick.controllers.pilot import check_untrained, is_pilot_word
 from ontick.controllers.prediction import Predict
 from ontick.controllers.wrappers import Delayed
@@ -194,7 +194,7 @@ def prepare(setup: Setup) -> Prepared:
     controller.reset(setup.seed)
     foresight = None
     if forward is not None:
-        stand_in = _stand_in(setup, task, forward)
+        stand_in = _stand_in(setup, task, forward, controller)
         if isinstance(time, VirtualTime) and not isinstance(time.latency, Measured):
             own = draws(time.latency)
         else:
@@ -203,10 +203,13 @@ def prepare(setup: Setup) -> Prepared:
     return Prepared(setup, task, env, controller, time, delay, foresight)
 
 
-def _stand_in(setup: Setup, task: Task, forward: ForwardModel) -> Controller | None:
-    """Return who guesses the answers that are under way."""
+def _stand_in(setup: Setup, task: Task, forward: ForwardModel, controller: Controller) -> Controller | None:
+    """Return who guesses the answers that are under way, knowing what ``controller`` is told."""
     word = setup.guess or ("teacher" if task.has_teacher else NO_ONE)
-    return None if word == NO_ONE else planning(make_controller(word, task), task, setup.asking.chunk, forward)
+    if word == NO_ONE:
+        return None
+    stand_in = planning(make_controller(word, task), task, setup.asking.chunk, forward)
+    return Informed(stand_in, controller.prompt) if isinstance(controller, LanguageModelController) else stand_in
 
 
 @dataclass(frozen=True)
