@@ -89,24 +89,23 @@ def _describe_way(task: Task, lines: Mapping[LateRule, Sequence[Point]]) -> Json
     there: dict[LateRule, Json] = {}
     for rule, line in lines.items():
         at_needs = [point for point in line if point.delay_ms == needs[rule]]
-        there[rule] = _describe_asking(task, at_needs[0]) if at_needs else {}
+        there[rule] = _describe_asking(at_needs[0]) if at_needs else {}
     told = ("in_flight", "chunk", "requests_per_second", "usd_per_hour")
     return {"needs_ms": needs, **{key: {rule: asked.get(key) for rule, asked in there.items()} for key in told}}
 
 
-def _describe_asking(task: Task, point: Point) -> Json:
+def _describe_asking(point: Point) -> Json:
     """Return how a point was asked, and how often in an episode's time."""
     if point.way is None:
         return {}
-    flown_s = sum(episode.steps for episode in point.episodes) * task.tick_s
-    usd = point.usage["usd"]
+    requests, rate, usd = (point.usage[key] for key in ("requests", "requests_per_second", "usd"))
     return {
         "way": point.way.name,
         "in_flight": point.way.in_flight,
         "chunk": point.way.chunk,
         "predict": point.way.predict,
-        "requests_per_second": point.usage["requests"] / flown_s,
-        "usd_per_hour": None if usd is None else usd / flown_s * 3600,
+        "requests_per_second": rate,
+        "usd_per_hour": usd / requests * rate * 3600 if usd is not None else None,
     }
 
 
@@ -124,7 +123,7 @@ def _describe_point(task: Task, point: Point) -> Json:
     return {
         "late": point.late,
         "delay_ms": point.delay_ms,
-        **_describe_asking(task, point),
+        **_describe_asking(point),
         "n": len(rewards),
         "score_mean": sum(rewards) / len(rewards),
         "score_ci95": list(bootstrap_ci95(rewards)),

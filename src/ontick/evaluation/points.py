@@ -19,7 +19,7 @@ from ontick.controllers.prediction import Predict
 from ontick.errors import OntickError
 from ontick.evaluation.beforehand import with_delay
 from ontick.evaluation.episodes import Prepared, Setup, prepare
-from ontick.evaluation.summary import usage
+from ontick.evaluation.summary import describe_usage
 from ontick.evaluation.ways import WAYS, Pace, Way, find_way
 from ontick.late import LateRule
 from ontick.latency import LONGEST_MS, Constant
@@ -154,9 +154,8 @@ def _fly_point(wanted: _Wanted) -> Point:
     ready = prepare(setup if way is None else way.on(setup), prepared_once(base))
     controller = ready.dressed(Constant(delay_ms))
     flights = [ready.fly(controller, seed) for seed in base.seeds]
-    answers = [answer for flight in flights for answer in flight.answers()]
-    asked = usage(answers, len(flights), base.asking.model.price)
-    return Point(late, delay_ms, tuple(flight.episode for flight in flights), way, asked)
+    usage = describe_usage(ready.task, flights, base.asking.model.price)
+    return Point(late, delay_ms, tuple(flight.episode for flight in flights), way, usage)
 
 
 @contextmanager
