@@ -74,6 +74,8 @@ class Setup:
     predict: Predict = Predict.OFF
     guess: str | None = None
     """The controller that guesses what requests under way will be answered with; None: the task's teacher."""
+    dynamics: Path | None = None
+    """A fitted forward model's folder; None: the task's own."""
     asking: Asking = field(default_factory=Asking)
     """How a language model is loaded and asked."""
     task_module: str | None = None
@@ -117,7 +119,8 @@ class Setup:
 
     def as_json(self) -> Json:
         """Return what the record says of it."""
-        return {**asdict(self), "seeds": list(self.seeds)}
+        dynamics = None if self.dynamics is None else str(self.dynamics)
+        return {**asdict(self), "dynamics": dynamics, "seeds": list(self.seeds)}
 
 
 @dataclass(frozen=True)
@@ -183,7 +186,8 @@ def prepare(setup: Setup, like: Prepared | None = None) -> Prepared:
     task = find_task(setup.task, setup.task_module) if like is None else like.task
     time = _time(setup, like)
     delay = None if setup.delay is None else parse_latency(setup.delay)
-    forward = None if setup.predict is Predict.OFF else find_forward_model(task)
+    predicts = setup.predict is not Predict.OFF
+    forward = find_forward_model(task, setup.dynamics) if predicts or setup.dynamics is not None else None
     env = task.make() if like is None else like.env
     if is_pilot_word(setup.controller):
         check_untrained(setup.controller, setup.seeds)
@@ -200,7 +204,7 @@ def prepare(setup: Setup, like: Prepared | None = None) -> Prepared:
     env.step(task.noop)
     controller.reset(setup.seed)
     prepared = Prepared(setup, task, env, bare, controller, time, delay, None)
-    if forward is None:
+    if forward is None or not predicts:
         return prepared
     stand_in, own = _stand_in(setup, task, forward, controller), prepared.own_latencies()
     foresight = Foresight(task, forward, setup.predict, setup.late, own, episode_ticks(env), stand_in)
