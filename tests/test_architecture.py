@@ -102,6 +102,7 @@ ORDER = (
     "evaluation.points",
     "evaluation.cliff",
     "evaluation.needs",
+    "evaluation.remedy",
     "evaluation.verdict",
     "evaluation.compare",
     "evaluation.anatomy",

@@ -63,6 +63,12 @@ def check_untrained(word: str, seeds: range) -> None:
     raise OntickError(f"{word} was trained on seed {seen}, which proves nothing; use --seed {free}")
 
 
+def untrained_seed(word: str, seeds: range) -> int:
+    """Return where as many seeds begin that the pilot was not trained on: ``seeds`` themselves if they are such."""
+    card = read_card(find_pilot(word))
+    return first_free_seed(card.seeds, len(seeds)) if any(map(card.trained_on, seeds)) else seeds.start
+
+
 def _language_model(
     folder: Path, card: PilotCard, task: Task, prompt: PromptStyle, reading: Reading | None, options: ModelOptions
 ) -> Controller:
