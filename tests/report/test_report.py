@@ -7,8 +7,9 @@ import pytest
 from rich.console import Console
 
 from ontick.errors import OntickError
-from ontick.evaluation.cliff import CurveSetup, fly_curve
+from ontick.evaluation.cliff import fly_curve
 from ontick.evaluation.episodes import ClockName, Setup, evaluate, prepare
+from ontick.evaluation.points import CurveSetup
 from ontick.evaluation.verdict import reach_verdict
 from ontick.records import Json
 from ontick.report import tables

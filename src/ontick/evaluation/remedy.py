@@ -80,7 +80,11 @@ class Outlook:
 
     def as_json(self) -> Json:
         """Return the ``remedy`` and ``tried`` of ``verdict --json``."""
-        remedy = self.remedy and {**self.remedy.as_json(), "flown_by": self.flown_by}
+        remedy = self.remedy and {
+            **self.remedy.as_json(),
+            "flown_by": self.flown_by,
+            "options": options_for(self.remedy, self.asked),
+        }
         return {"remedy": remedy, "tried": [tried.as_json() for tried in self.tried]}
 
     def in_words(self) -> str:
@@ -89,7 +93,9 @@ class Outlook:
         itself = self.flown_by == asked.controller
         by = "" if itself else f" by the {self.flown_by} in its place"
         if remedy is None:
-            said = f"no way of asking would make it fly ({len(self.tried)} tried in simulation with these latencies{by})"
+            said = (
+                f"no way of asking would make it fly ({len(self.tried)} tried in simulation with these latencies{by})"
+            )
             if any(tried.way.predict is not Predict.OFF for tried in self.tried):
                 return said
             fit = f"`ontick train {asked.task} dynamics --to DIR` fits one, --dynamics DIR takes it"
