@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ontick.cache import cache_folder
+from ontick.controllers.catalog import Asking
+from ontick.controllers.prediction import Predict
 from ontick.errors import OntickError
 from ontick.evaluation import needs, points
 from ontick.evaluation.cliff import fly_curve, needs_ms
@@ -116,3 +118,13 @@ def test_what_a_task_needs_is_remembered_until_something_changes(monkeypatch: py
         file.write_text("{half a")
     assert needs.task_needs_ms(setup, count) == 60
     assert len(flown) == 3 * len(DELAY_TICKS)
+
+
+def test_what_a_task_needs_is_flown_as_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(needs, "EPISODES", 4)
+    asked = replace(BASE, controller="random", late=LateRule.NOOP, predict=Predict.TARGET, asking=Asking(chunk=20))
+    assert (needs.task_needs_ms(asked) or 0) >= 360
+    own = str(Path(__file__).parents[2] / "docs" / "examples" / "acrobot.py")
+    monkeypatch.setattr(needs, "EPISODES", 1)
+    planned = replace(BASE, task="acrobot", task_module=own, asking=Asking(chunk=20))
+    assert needs.task_needs_ms(planned) == needs.task_needs_ms(replace(planned, asking=Asking()))

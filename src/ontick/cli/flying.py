@@ -31,7 +31,7 @@ from ontick.records import Json
 from ontick.report import model_tables, tables
 from ontick.report.plots import plot_curves, plot_ways
 from ontick.report.terminal import progress_bar, say
-from ontick.report.way_tables import remedies_table, ways_table
+from ontick.report.way_tables import left_out_line, remedies_table, ways_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +109,7 @@ class Cliff(Flown):
         else:
             plot_curves([curve], picture)
         table = ways_table(curve) if self.ways else tables.curve_table(curve)
-        left_out = [f"left out: {way} ({why})" for way, why in curve.get("left_out", {}).items()]
+        left_out = left_out_line(curve) if self.ways else []
         self.show(curve, table, *left_out, f"picture: {picture}", f"run: {folder}")
         return 0
 

@@ -46,3 +46,9 @@ def ways_table(curve: Json) -> Table:
                 cells += [f"{way[key][rule]:.3g}" for key in ("requests_per_second", "usd_per_hour")[: 1 + dollars]]
             table.add_row(*cells)
     return table
+
+
+def left_out_line(curve: Json) -> list[str]:
+    """Return which ways could not be flown and why, as a line; no line where all could."""
+    left_out = curve["left_out"]
+    return [f"left out: {', '.join(left_out)} ({next(iter(left_out.values()))})"] if left_out else []
