@@ -202,7 +202,7 @@ def prepare(setup: Setup) -> Prepared:
         if isinstance(time, VirtualTime) and not isinstance(time.latency, Measured):
             own = draws(time.latency)
         else:
-            own = timings(controller, env, setup.seed, setup.spacing)
+            own = timings(controller, env, setup.seed, task.noop, setup.spacing)
         foresight = Foresight(task, forward, setup.predict, setup.late, own, episode_ticks(env), stand_in)
     return Prepared(setup, task, env, controller, time, delay, foresight)
 
