@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ontick.contracts import ControllerContract
-from ontick.controllers.base import Controller, Decision, Observation
+from ontick.controllers.base import Controller, Decision, Observation, Underway
 from ontick.controllers.catalog import Asking, make_controller
 from ontick.controllers.chunks import RolledForward, planning
 from ontick.controllers.scripted import Chance, Nobody, Teacher
@@ -121,14 +121,16 @@ def test_nobody_has_no_plan_to_give() -> None:
 
 def test_what_the_controller_is_shown_ahead_is_what_it_would_see_there() -> None:
     inner = Scripted(Decision(2), Decision(1), Decision(0))
-    shown = Observation(np.array([4.0, 1.0]), 4, (0, None, 1), started=7, last_action=1, open=(3,), latencies=(5,))
+    shown = Observation(
+        np.array([4.0, 1.0]), 4, (0, None, 1), started=7, last_action=1, open=(Underway(3, 0),), latencies=(5,)
+    )
     assert rolled(inner, 3).decide(shown) == Decision(2, then=(1, 0))
     assert [(o.tick, o.promised, o.last_action, o.state.tolist()) for o in inner.seen] == [
         (4, (0, None, 1), 1, [4.0, 1.0]),
         (5, (None, 1), 2, [5.0, 2.0]),
         (6, (1,), 1, [6.0, 1.0]),
     ]
-    assert all((o.started, o.open, o.latencies) == (7, (3,), (5,)) for o in inner.seen)
+    assert all((o.started, o.open, o.latencies) == (7, shown.open, (5,)) for o in inner.seen)
 
 
 ABSTAINS, PROSE, ILLEGAL = Decision(None), Decision(None, valid=False, failure="prose"), Decision(3)
