@@ -33,8 +33,8 @@ from ontick.controllers.scripted import Teacher
 from ontick.latency import LatencyStream, parse_latency
 from ontick.records import State
 from ontick.tasks import find_task
-from ontick.tasks.base import Feature, Task
-from ontick.wording import Numbers
+from ontick.tasks.base import Task
+from ontick.wording import READERS, Numbers
 
 MODEL = "teacher"
 
@@ -166,7 +166,7 @@ class Answering:
         """
         features = self._task.features
         values = zip(words.split(), features, strict=False)
-        state = np.array([_value(word, feature, self._numbers) for word, feature in values])
+        state = np.array([READERS[self._numbers](word, feature) for word, feature in values])
         if len(state) < len(features):
             raise ValueError(f"{words!r} has too few values")
         return state
@@ -178,12 +178,6 @@ class Answering:
         decision = self._planners[ticks].decide(Observation(state, 0))
         assert decision.action is not None
         return (decision.action, *decision.then)
-
-
-def _value(word: str, feature: Feature, numbers: Numbers) -> float:
-    if numbers is Numbers.LETTER:
-        raise ValueError("the teacher reads numbers")
-    return int(word) / 10**feature.decimals if numbers is Numbers.WHOLE else float(word)
 
 
 def _events(said: str, tokens: Mapping[str, int]) -> bytes:

@@ -14,7 +14,7 @@ from ontick.clock import NS_PER_S, Nanoseconds, ns_from_s
 from ontick.controllers.base import Controller
 from ontick.controllers.catalog import Asking, make_controller
 from ontick.controllers.chunks import planning
-from ontick.controllers.llm import LanguageModelController
+from ontick.controllers.llm import Informed, LanguageModelController
 from ontick.controllers.pilot import check_untrained, is_pilot_word
 from ontick.controllers.prediction import Predict
 from ontick.controllers.wrappers import Delayed
@@ -73,6 +73,8 @@ class Setup:
     predict: Predict = Predict.OFF
     guess: str | None = None
     """The controller that guesses what requests under way will be answered with; None: the task's teacher."""
+    dynamics: Path | None = None
+    """A fitted forward model's folder; None: the task's own."""
     asking: Asking = field(default_factory=Asking)
     """How a language model is loaded and asked."""
     task_module: str | None = None
@@ -116,7 +118,8 @@ class Setup:
 
     def as_json(self) -> Json:
         """Return what the record says of it."""
-        return {**asdict(self), "seeds": list(self.seeds)}
+        dynamics = None if self.dynamics is None else str(self.dynamics)
+        return {**asdict(self), "dynamics": dynamics, "seeds": list(self.seeds)}
 
 
 @dataclass(frozen=True)
@@ -176,7 +179,8 @@ def prepare(setup: Setup) -> Prepared:
         else VirtualTime(parse_latency("0" if setup.latency is None else setup.latency))
     )
     delay = None if setup.delay is None else parse_latency(setup.delay)
-    forward = None if setup.predict is Predict.OFF else find_forward_model(task)
+    predicts = setup.predict is not Predict.OFF
+    forward = find_forward_model(task, setup.dynamics) if predicts or setup.dynamics is not None else None
     env = task.make()
     if is_pilot_word(setup.controller):
         check_untrained(setup.controller, setup.seeds)
@@ -193,8 +197,8 @@ def prepare(setup: Setup) -> Prepared:
     env.step(task.noop)
     controller.reset(setup.seed)
     foresight = None
-    if forward is not None:
-        stand_in = _stand_in(setup, task, forward)
+    if predicts and forward is not None:
+        stand_in = _stand_in(setup, task, forward, controller)
         if isinstance(time, VirtualTime) and not isinstance(time.latency, Measured):
             own = draws(time.latency)
         else:
@@ -203,10 +207,13 @@ def prepare(setup: Setup) -> Prepared:
     return Prepared(setup, task, env, controller, time, delay, foresight)
 
 
-def _stand_in(setup: Setup, task: Task, forward: ForwardModel) -> Controller | None:
-    """Return who guesses the answers that are under way."""
+def _stand_in(setup: Setup, task: Task, forward: ForwardModel, controller: Controller) -> Controller | None:
+    """Return who guesses the answers that are under way, knowing what ``controller`` is told."""
     word = setup.guess or ("teacher" if task.has_teacher else NO_ONE)
-    return None if word == NO_ONE else planning(make_controller(word, task), task, setup.asking.chunk, forward)
+    if word == NO_ONE:
+        return None
+    stand_in = planning(make_controller(word, task), task, setup.asking.chunk, forward)
+    return Informed(stand_in, controller.prompt) if isinstance(controller, LanguageModelController) else stand_in
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def clone(
     Raises:
         OntickError: the loss is no number any more.
     """
-    with _one_thread():
+    with one_thread():
         scaled = start or new_network(demos, actions, settings)
         model = _module(scaled)
         decay = settings.decay(len(scaled.offset))
@@ -63,7 +63,7 @@ def clone(
         states = _torch.from_numpy(((demos.states - scaled.offset) / scaled.scale).astype(np.float32))
         labels = _torch.from_numpy(demos.actions)
         counts = _torch.from_numpy(weights.astype(np.float32))
-        order = _endless_order(len(demos), settings.batch, settings.seed)
+        order = endless_order(len(demos), settings.batch, settings.seed)
         ends = [round(settings.steps * (look + 1) / settings.looks) for look in range(settings.looks)]
         for begin, end in pairwise((0, *ends)):
             total = torch.zeros(())
@@ -117,7 +117,7 @@ def _array(tensor: Tensor) -> npt.NDArray[np.float32]:
     return tensor.detach().numpy().copy()
 
 
-def _endless_order(n: int, batch: int, seed: int) -> Iterator[Tensor]:
+def endless_order(n: int, batch: int, seed: int) -> Iterator[Tensor]:
     """Yield the indices of each batch: every example once, in random order, then again."""
     generator = torch.Generator().manual_seed(seed)
     left = torch.empty(0, dtype=torch.long)
@@ -129,7 +129,7 @@ def _endless_order(n: int, batch: int, seed: int) -> Iterator[Tensor]:
 
 
 @contextmanager
-def _one_thread() -> Generator[None]:
+def one_thread() -> Generator[None]:
     """Keep PyTorch to one thread: such small products are slower with two, and round differently."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
