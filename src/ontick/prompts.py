@@ -19,7 +19,7 @@ from ontick.models.base import Message, NoAnswer
 from ontick.plans import WrittenPlan, check_writable, every_word, plan_of, read_plan
 from ontick.records import State
 from ontick.tasks.base import Task
-from ontick.wording import WRITERS, Numbers, explain
+from ontick.wording import READERS, WRITERS, Numbers, explain
 
 
 class ExamplesIn(StrEnum):
@@ -130,6 +130,14 @@ class Prompt:
     def describe(self, state: State | Sequence[float]) -> str:
         """Put a state into words: the values shown, as `Numbers` says, without their names."""
         return " ".join(self._write(float(state[place]), feature) for place, feature in self._shown)
+
+    def as_read(self, state: State) -> State:
+        """Return the state that a reader of `describe` knows of; what is not shown is left as it is."""
+        read = state.copy()
+        numbers = self.style.numbers
+        for place, feature in self._shown:
+            read[place] = READERS[numbers](WRITERS[numbers](float(state[place]), feature), feature)
+        return read
 
     def parse(self, text: str) -> int:
         """Return the action that a written answer names: one action's digit, and at most punctuation around it.

@@ -7,19 +7,20 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from time import sleep
 from typing import TypeAlias
 
-from ontick.clock import Nanoseconds, ns_from_s
+from ontick.clock import NS_PER_S, Nanoseconds, ns_from_s
 from ontick.controllers.base import Controller
 from ontick.controllers.catalog import Asking, make_controller
 from ontick.controllers.chunks import planning
-from ontick.controllers.landing import LandingEstimate
-from ontick.controllers.llm import LanguageModelController
+from ontick.controllers.llm import Informed, LanguageModelController
 from ontick.controllers.pilot import check_untrained, is_pilot_word
-from ontick.controllers.prediction import SHARES, Between, Predict, Predicting
+from ontick.controllers.prediction import Predict
 from ontick.controllers.wrappers import Delayed
 from ontick.errors import OntickError
-from ontick.evaluation.beforehand import draws, timings, with_delay
+from ontick.evaluation.beforehand import draws, timings
+from ontick.evaluation.foresight import Foresight, episode_ticks
 from ontick.evaluation.summary import summarise
 from ontick.forward import ForwardModel, find_forward_model
 from ontick.late import LateRule
@@ -33,8 +34,8 @@ Progress: TypeAlias = Callable[[int, int, str], None]
 """Called with how many of how many are done, and what was done last."""
 
 
-LONGEST_EPISODE = 1000
-"""In ticks, where an environment sets no limit: the farthest that is predicted."""
+NO_ONE = "none"
+"""--guess: no one guesses."""
 
 MOST_IN_FLIGHT = 64
 """More open requests than any line answers usefully; each is a thread in real time."""
@@ -143,7 +144,7 @@ class Prepared:
         delay = delay or self.delay
         controller = self.controller
         if self.foresight is not None:
-            controller = self.foresight.around(controller, self.setup, self.task, delay)
+            controller = self.foresight.around(controller, delay)
         return controller if delay is None else Delayed(controller, delay)
 
     def fly(self, controller: Controller, seed: int) -> Flight:
@@ -159,35 +160,6 @@ class Prepared:
             in_flight=setup.in_flight,
             spacing=setup.spacing,
         )
-
-
-@dataclass(frozen=True)
-class Foresight:
-    """What it takes to show a controller the state in which its answer will land."""
-
-    forward: ForwardModel
-    stand_in: Controller | None
-    own: list[Nanoseconds]
-    """Latencies of the controller itself, without the delay that is added to it."""
-    farthest_ticks: int
-    """How long an episode lasts."""
-
-    def around(self, controller: Controller, setup: Setup, task: Task, delay: LatencyModel | None) -> Predicting:
-        """Return ``controller`` being shown what will be.
-
-        Raises:
-            OntickError: that is beyond the episode's end.
-        """
-        tick = ns_from_s(task.tick_s)
-        prior = with_delay(self.own, delay)
-        ahead = LandingEstimate(prior, SHARES[setup.predict], tick).latency(()) // tick
-        if ahead >= self.farthest_ticks:
-            raise OntickError(
-                f"--predict {setup.predict} aims {ahead} ticks ahead, and an episode of {task.name} has "
-                f"{self.farthest_ticks}; no answer would come in time, so give a shorter latency"
-            )
-        between = Between(setup.late, task.initial_action, task.noop, self.stand_in)
-        return Predicting(controller, self.forward, setup.predict, tick, prior, between, self.farthest_ticks)
 
 
 def prepare(setup: Setup) -> Prepared:
@@ -220,20 +192,24 @@ def prepare(setup: Setup) -> Prepared:
         )
     env.step(task.noop)
     controller.reset(setup.seed)
-    prepared = Prepared(setup, task, env, controller, time, delay, None)
-    return prepared if forward is None else replace(prepared, foresight=_foresight(prepared, forward))
+    foresight = None
+    if forward is not None:
+        stand_in = _stand_in(setup, task, forward, controller)
+        if isinstance(time, VirtualTime) and not isinstance(time.latency, Measured):
+            own = draws(time.latency)
+        else:
+            own = timings(controller, env, setup.seed, setup.spacing)
+        foresight = Foresight(task, forward, setup.predict, setup.late, own, episode_ticks(env), stand_in)
+    return Prepared(setup, task, env, controller, time, delay, foresight)
 
 
-def _foresight(prepared: Prepared, forward: ForwardModel) -> Foresight:
-    setup, task, env, time = prepared.setup, prepared.task, prepared.env, prepared.time
-    guess = setup.guess or ("teacher" if task.has_teacher else "none")
-    stand_in = None if guess == "none" else planning(make_controller(guess, task), task, setup.asking.chunk, forward)
-    if isinstance(time, VirtualTime) and not isinstance(time.latency, Measured):
-        own = draws(time.latency)
-    else:
-        own = timings(prepared.controller, env, setup.seed, setup.spacing)
-    limit = env.spec and env.spec.max_episode_steps
-    return Foresight(forward, stand_in, own, limit or LONGEST_EPISODE)
+def _stand_in(setup: Setup, task: Task, forward: ForwardModel, controller: Controller) -> Controller | None:
+    """Return who guesses the answers that are under way, knowing what ``controller`` is told."""
+    word = setup.guess or ("teacher" if task.has_teacher else NO_ONE)
+    if word == NO_ONE:
+        return None
+    stand_in = planning(make_controller(word, task), task, setup.asking.chunk, forward)
+    return Informed(stand_in, controller.prompt) if isinstance(controller, LanguageModelController) else stand_in
 
 
 @dataclass(frozen=True)
@@ -281,6 +257,8 @@ def evaluate(prepared: Prepared, run: Path, progress: Progress = silent) -> Eval
     interrupted = False
     try:
         for number, seed in enumerate(setup.seeds, start=1):
+            if setup.spacing and setup.clock is ClockName.WALL:
+                sleep(setup.spacing / NS_PER_S)  # the last request may have been just now
             flight = prepared.fly(controller, seed)
             writer.append(flight)
             flights.append(flight)
