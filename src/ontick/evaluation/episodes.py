@@ -73,6 +73,8 @@ class Setup:
     predict: Predict = Predict.OFF
     guess: str | None = None
     """The controller that guesses what requests under way will be answered with; None: the task's teacher."""
+    dynamics: Path | None = None
+    """A fitted forward model's folder; None: the task's own."""
     asking: Asking = field(default_factory=Asking)
     """How a language model is loaded and asked."""
     task_module: str | None = None
@@ -116,7 +118,8 @@ class Setup:
 
     def as_json(self) -> Json:
         """Return what the record says of it."""
-        return {**asdict(self), "seeds": list(self.seeds)}
+        dynamics = None if self.dynamics is None else str(self.dynamics)
+        return {**asdict(self), "dynamics": dynamics, "seeds": list(self.seeds)}
 
 
 @dataclass(frozen=True)
@@ -176,7 +179,8 @@ def prepare(setup: Setup) -> Prepared:
         else VirtualTime(parse_latency("0" if setup.latency is None else setup.latency))
     )
     delay = None if setup.delay is None else parse_latency(setup.delay)
-    forward = None if setup.predict is Predict.OFF else find_forward_model(task)
+    predicts = setup.predict is not Predict.OFF
+    forward = find_forward_model(task, setup.dynamics) if predicts or setup.dynamics is not None else None
     env = task.make()
     if is_pilot_word(setup.controller):
         check_untrained(setup.controller, setup.seeds)
@@ -193,12 +197,12 @@ def prepare(setup: Setup) -> Prepared:
     env.step(task.noop)
     controller.reset(setup.seed)
     foresight = None
-    if forward is not None:
+    if predicts and forward is not None:
         stand_in = _stand_in(setup, task, forward, controller)
         if isinstance(time, VirtualTime) and not isinstance(time.latency, Measured):
             own = draws(time.latency)
         else:
-            own = timings(controller, env, setup.seed, setup.spacing)
+            own = timings(controller, env, setup.seed, task.noop, setup.spacing)
         foresight = Foresight(task, forward, setup.predict, setup.late, own, episode_ticks(env), stand_in)
     return Prepared(setup, task, env, controller, time, delay, foresight)
 
