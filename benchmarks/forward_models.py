@@ -46,7 +46,7 @@ MOST_STRETCHES = 3000
 DELAYS = (8, 12, 16)
 OTHER_SEED, OTHERS = 1000, 1000
 """More episodes, to see how much was luck."""
-Y, LEFT_LEG = 1, 6
+Y, LEGS = 1, 6
 
 MUST = {
     "landed_8_ticks": ">= 47",
@@ -91,7 +91,7 @@ def linear_model(task: Task, traces: Sequence[Trace]) -> Dynamics:
 
 def parted(windows: Windows) -> dict[str, Windows]:
     """Return the stretches in the air and those near the ground."""
-    low = (windows.states[..., Y] < NEAR_GROUND) | (windows.states[..., LEFT_LEG:] > 0).any(axis=-1)
+    low = (windows.states[..., Y] < NEAR_GROUND) | (windows.states[..., LEGS:] > 0).any(axis=-1)
     near = low.any(axis=1)
     return {
         place: Windows(windows.states[mask], windows.actions[mask])
