@@ -67,7 +67,11 @@ AnswerReading = Annotated[
 ]
 Delays = Annotated[
     tuple[float, ...],
-    arg(metavar="MS ...", help="Delays in milliseconds, the first 0.", help_behavior_hint="(default: 0 to 15 ticks)"),
+    arg(
+        metavar="MS ...",
+        help="Delays in milliseconds, the first 0.",
+        help_behavior_hint="(default: 0 to 15 ticks, with --ways 0 to 30)",
+    ),
 ]
 Controllers = Annotated[
     tuple[str, ...], arg(metavar="CONTROLLER ...", help="As for eval; several of them, with blanks between.")
@@ -101,6 +105,15 @@ Guess = Annotated[
     ),
 ]
 Chunk = Annotated[int, arg(metavar="K", help="For how many ticks each answer has an action: a plan, from one prompt.")]
+Ways = Annotated[
+    tuple[str, ...],
+    arg(
+        metavar="all|WAY ...",
+        help="Compare ways of asking, in one picture: serial, pipelined, chunked, serial+predict, pipelined+predict, "
+        "chunked+predict, or all of them.",
+        help_behavior_hint="(default: only as the other options say)",
+    ),
+]
 Dynamics = Annotated[
     Path | None,
     arg(

@@ -15,7 +15,7 @@ from ontick.controllers.base import Controller
 from ontick.controllers.catalog import Asking, make_controller
 from ontick.controllers.chunks import planning
 from ontick.controllers.llm import Informed, LanguageModelController
-from ontick.controllers.pilot import check_untrained, is_pilot_word
+from ontick.controllers.pilot import check_untrained, is_pilot_word, one_action_only
 from ontick.controllers.prediction import Predict
 from ontick.controllers.wrappers import Delayed
 from ontick.errors import OntickError
@@ -26,6 +26,7 @@ from ontick.forward import ForwardModel, find_forward_model
 from ontick.late import LateRule
 from ontick.latency import Constant, LatencyModel, Measured, parse_latency
 from ontick.loop import Interrupted, Time, VirtualTime, WallTime, fly
+from ontick.prompts import Prompt
 from ontick.records import Flight, Json, RunWriter, episode_to_json
 from ontick.tasks import find_task
 from ontick.tasks.base import Environment, Task
@@ -129,8 +130,10 @@ class Prepared:
     setup: Setup
     task: Task
     env: Environment
+    bare: Controller
+    """As it was loaded."""
     controller: Controller
-    """Without the setup's delay and prediction."""
+    """Answering with plans, where the setup wants any; without the setup's delay and prediction."""
     time: Time
     delay: LatencyModel | None
     foresight: Foresight | None
@@ -150,6 +153,12 @@ class Prepared:
             controller = self.foresight.around(controller, delay)
         return controller if delay is None else Delayed(controller, delay)
 
+    def own_latencies(self) -> list[Nanoseconds]:
+        """Return what answers take without the delay that is added: drawn from a latency model, or else timed."""
+        if isinstance(self.time, VirtualTime) and not isinstance(self.time.latency, Measured):
+            return draws(self.time.latency)
+        return timings(self.controller, self.env, self.setup.seed, self.task.noop, self.setup.spacing)
+
     def fly(self, controller: Controller, seed: int) -> Flight:
         """Fly one episode with a dressed controller."""
         setup = self.setup
@@ -165,27 +174,25 @@ class Prepared:
         )
 
 
-def prepare(setup: Setup) -> Prepared:
+def prepare(setup: Setup, like: Prepared | None = None) -> Prepared:
     """Load everything that ``setup`` names and try it once, so that what is wrong shows before anything is written.
+
+    What ``like`` has loaded for the same task and controller, asked in another way, is used again.
 
     Raises:
         OntickError: something it names is unknown, missing or malformed, or does not fit together.
     """
     setup.check()
-    task = find_task(setup.task, setup.task_module)
-    time = (
-        WallTime()
-        if setup.clock is ClockName.WALL
-        else VirtualTime(parse_latency("0" if setup.latency is None else setup.latency))
-    )
+    task = find_task(setup.task, setup.task_module) if like is None else like.task
+    time = _time(setup, like)
     delay = None if setup.delay is None else parse_latency(setup.delay)
     predicts = setup.predict is not Predict.OFF
     forward = find_forward_model(task, setup.dynamics) if predicts or setup.dynamics is not None else None
-    env = task.make()
+    env = task.make() if like is None else like.env
     if is_pilot_word(setup.controller):
         check_untrained(setup.controller, setup.seeds)
-    controller = make_controller(setup.controller, task, setup.asking)
-    controller = planning(controller, task, setup.asking.chunk, forward)
+    bare = make_controller(setup.controller, task, setup.asking) if like is None else _asked_for(setup, like)
+    controller = planning(bare, task, setup.asking.chunk, forward)
     if isinstance(controller, LanguageModelController):  # a pilot is asked as it was trained
         setup = replace(setup, asking=replace(setup.asking, prompt=controller.prompt.style))
     observation, _ = env.reset(seed=setup.seed)
@@ -196,15 +203,31 @@ def prepare(setup: Setup) -> Prepared:
         )
     env.step(task.noop)
     controller.reset(setup.seed)
-    foresight = None
-    if predicts and forward is not None:
-        stand_in = _stand_in(setup, task, forward, controller)
-        if isinstance(time, VirtualTime) and not isinstance(time.latency, Measured):
-            own = draws(time.latency)
-        else:
-            own = timings(controller, env, setup.seed, task.noop, setup.spacing)
-        foresight = Foresight(task, forward, setup.predict, setup.late, own, episode_ticks(env), stand_in)
-    return Prepared(setup, task, env, controller, time, delay, foresight)
+    prepared = Prepared(setup, task, env, bare, controller, time, delay, None)
+    if forward is None or not predicts:
+        return prepared
+    stand_in, own = _stand_in(setup, task, forward, controller), prepared.own_latencies()
+    foresight = Foresight(task, forward, setup.predict, setup.late, own, episode_ticks(env), stand_in)
+    return replace(prepared, foresight=foresight)
+
+
+def _time(setup: Setup, like: Prepared | None) -> Time:
+    if like is not None and (like.setup.clock, like.setup.latency) == (setup.clock, setup.latency):
+        return like.time
+    if setup.clock is ClockName.WALL:
+        return WallTime()
+    return VirtualTime(parse_latency("0" if setup.latency is None else setup.latency))
+
+
+def _asked_for(setup: Setup, like: Prepared) -> Controller:
+    """Return the controller that ``like`` has loaded; a language model answers with plans as long as are wanted."""
+    bare, chunk = like.bare, setup.asking.chunk
+    if not isinstance(bare, LanguageModelController) or bare.prompt.chunk == chunk:
+        return bare
+    if is_pilot_word(setup.controller):
+        raise one_action_only(setup.controller, chunk)
+    prompt = Prompt(bare.prompt.task, bare.prompt.style, chunk)
+    return LanguageModelController(bare.model, prompt, bare.reading)
 
 
 def _stand_in(setup: Setup, task: Task, forward: ForwardModel, controller: Controller) -> Controller | None:

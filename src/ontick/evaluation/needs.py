@@ -13,8 +13,9 @@ from pathlib import Path
 import ontick
 from ontick.cache import cache_folder, made_whole
 from ontick.controllers.catalog import Asking
-from ontick.evaluation.cliff import EPISODES, CurveSetup, Point, fly_points, needs_ms
+from ontick.evaluation.cliff import needs_ms
 from ontick.evaluation.episodes import ClockName, Progress, Setup, silent
+from ontick.evaluation.points import EPISODES, CurveSetup, Point, fly_points
 from ontick.tasks import find_task
 from ontick.tasks.base import Task
 

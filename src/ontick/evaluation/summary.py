@@ -56,7 +56,7 @@ def summarise(task: Task, flights: Sequence[Flight], price: tuple[float, float] 
         "cut_plans": sum(answer.valid and answer.failure is not None for answer in answers),
         "decision_ms": percentiles([answer.latency_ms for answer in answers], 50, 95, 99),
         "ttft_ms": percentiles([answer.ttft_ms for answer in answers if answer.ttft_ms is not None], 50, 95, 99),
-        "usage": _usage(answers, n, price) | _pace(answers, len(ticks) * task.tick_s),
+        "usage": describe_usage(task, flights, price),
         "prediction": describe_prediction(task, flights),
         "tick_lateness_ms": percentiles([tick.lateness_ms for tick in ticks], 50, 99),
         "overrun_ticks": sum(episode.overrun_ticks for episode in episodes),
@@ -64,8 +64,12 @@ def summarise(task: Task, flights: Sequence[Flight], price: tuple[float, float] 
     }
 
 
-def _usage(answers: Sequence[AnswerRecord], episodes: int, price: tuple[float, float] | None) -> Json:
-    """Return what was asked and what it cost; a lower bound where there are ``uncounted`` requests."""
+def describe_usage(task: Task, flights: Sequence[Flight], price: tuple[float, float] | None = None) -> Json:
+    """Return what was asked, how often, and what it cost: the ``usage`` of a summary.
+
+    The cost is a lower bound where there are ``uncounted`` requests.
+    """
+    answers = [answer for flight in flights for answer in flight.answers()]
     prompt = [answer.prompt_tokens for answer in answers if answer.prompt_tokens is not None]
     completion = [answer.completion_tokens for answer in answers if answer.completion_tokens is not None]
     usd = None
@@ -77,7 +81,8 @@ def _usage(answers: Sequence[AnswerRecord], episodes: int, price: tuple[float, f
         "prompt_tokens": sum(prompt) if prompt else None,
         "completion_tokens": sum(completion) if completion else None,
         "usd": usd,
-        "usd_per_episode": usd / episodes if usd is not None and episodes else None,
+        "usd_per_episode": usd / len(flights) if usd is not None and flights else None,
+        **_pace(answers, sum(flight.episode.steps for flight in flights) * task.tick_s),
     }
 
 
