@@ -21,6 +21,7 @@ QUICK = (
     "mlp_cloning",
     "sft_speed",
     "prediction",
+    "forward_models",
 )
 
 

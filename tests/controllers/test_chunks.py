@@ -130,7 +130,7 @@ def test_what_the_controller_is_shown_ahead_is_what_it_would_see_there() -> None
         (5, (None, 1), 2, [5.0, 2.0]),
         (6, (1,), 1, [6.0, 1.0]),
     ]
-    assert all((o.started, o.open, o.latencies) == (7, (3,), (5,)) for o in inner.seen)
+    assert all((o.started, o.open, o.latencies) == (7, shown.open, (5,)) for o in inner.seen)
 
 
 ABSTAINS, PROSE, ILLEGAL = Decision(None), Decision(None, valid=False, failure="prose"), Decision(3)

@@ -187,8 +187,8 @@ class Flown(Asked, Recorded):
     requests_per_minute: RequestsPerMinute = None
     chunk: Chunk = 1
     predict: Predict = Predict.OFF
-    """Show the controller the state in which its answer will land: at the median of the latencies so far (estimate), or
-    at their p95, its answer waiting until then (target)."""
+    """Show the controller the state in which its answer will land: by the median of the latencies so far (estimate),
+    or by their p95, the answer waiting until then (target)."""
     guess: Guess = None
     dynamics: Dynamics = None
 

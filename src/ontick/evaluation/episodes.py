@@ -157,7 +157,7 @@ class Prepared:
         """Return what answers take without the delay that is added: drawn from a latency model, or else timed."""
         if isinstance(self.time, VirtualTime) and not isinstance(self.time.latency, Measured):
             return draws(self.time.latency)
-        return timings(self.controller, self.env, self.setup.seed, self.setup.spacing)
+        return timings(self.controller, self.env, self.setup.seed, self.task.noop, self.setup.spacing)
 
     def fly(self, controller: Controller, seed: int) -> Flight:
         """Fly one episode with a dressed controller."""

@@ -208,7 +208,7 @@ def _is_quick(recorded: Prepared) -> bool:
     """Say whether a controller thinks for so short a time that it can be flown in simulated time itself."""
     if isinstance(recorded.bare, LanguageModelController):
         return False
-    taken = timings(recorded.bare, recorded.env, recorded.setup.seed, 0)
+    taken = timings(recorded.bare, recorded.env, recorded.setup.seed, recorded.task.noop, 0)
     return median(taken) <= QUICK * ns_from_s(recorded.task.tick_s)
 
 
