@@ -31,7 +31,7 @@ from ontick.records import Json
 from ontick.report import model_tables, tables
 from ontick.report.plots import plot_curves, plot_ways
 from ontick.report.terminal import progress_bar, say
-from ontick.report.way_tables import ways_table
+from ontick.report.way_tables import left_out_line, remedies_table, ways_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +109,7 @@ class Cliff(Flown):
         else:
             plot_curves([curve], picture)
         table = ways_table(curve) if self.ways else tables.curve_table(curve)
-        left_out = [f"left out: {way} ({why})" for way, why in curve.get("left_out", {}).items()]
+        left_out = left_out_line(curve) if self.ways else []
         self.show(curve, table, *left_out, f"picture: {picture}", f"run: {folder}")
         return 0
 
@@ -152,7 +152,10 @@ class Demo(Recorded):
             story = demo.tell(folder, episodes=self.episodes, seed=self.seed, progress=progress, on_verdict=self._say)
         picture = folder / "latency_curves.png"
         plot_curves(story["curves"], picture, story["verdicts"])
-        self.show(story, tables.verdict_table(story["verdicts"]), f"latency curves: {picture}", f"run: {folder}")
+        judged = story["verdicts"]
+        self.show(
+            story, tables.verdict_table(judged), *remedies_table(judged), f"latency curves: {picture}", f"run: {folder}"
+        )
         return 0
 
     def _say(self, verdict: Json) -> None:

@@ -80,7 +80,11 @@ class Outlook:
 
     def as_json(self) -> Json:
         """Return the ``remedy`` and ``tried`` of ``verdict --json``."""
-        remedy = self.remedy and {**self.remedy.as_json(), "flown_by": self.flown_by}
+        remedy = self.remedy and {
+            **self.remedy.as_json(),
+            "flown_by": self.flown_by,
+            "options": options_for(self.remedy, self.asked),
+        }
         return {"remedy": remedy, "tried": [tried.as_json() for tried in self.tried]}
 
     def in_words(self) -> str:

@@ -14,7 +14,9 @@ RULE_STYLES = {
     "hold": {"color": "#0b6e99", "marker": "o", "label": "hold the last action"},
     "noop": {"color": "#d1495b", "marker": "s", "label": "do nothing meanwhile"},
 }
-WAY_COLOURS = {"serial": "#d1495b", "pipelined": "#0b6e99", "chunked": "#b07d12"}
+WAY_COLOURS = {"serial": "#d1495b", "pipelined": "#0b6e99", "chunked": "#e08a00"}
+WAY_WIDTHS = {"serial": 1.8, "pipelined": 4.2, "chunked": 1.8}
+"""Where two lines are one, the broad one shows on both sides of the other."""
 INK = "#22303c"
 GRID = "#d9e0e6"
 MARK = "#6b7885"
@@ -69,7 +71,7 @@ def _draw_way(axis: Any, name: str, needs: float | None, points: Sequence[Json],
         [100 * point[curve["success"]] / point["n"] for point in points],
         color=WAY_COLOURS[kind],
         ls="-" if predicted else (0, (3, 2)),
-        lw=1.8 if predicted else 1.4,
+        lw=WAY_WIDTHS[kind] if predicted else 1.4,
         label=f"{name}: {allows}",
     )
 

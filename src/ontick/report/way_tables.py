@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.markup import escape
 from rich.table import Table
 
 from ontick.records import Json
-from ontick.report.tables import titled
+from ontick.report.tables import controller_name, titled
+
+
+def remedies_table(verdicts: Sequence[Json]) -> list[Table]:
+    """Return one row a verdict that says which way of asking would fly; no table where none does."""
+    found = [verdict for verdict in verdicts if verdict["remedy"] is not None]
+    if not found:
+        return []
+    table = titled("Asked otherwise they would fly, in simulation with the same latencies")
+    for heading in ("task", "controller", "asked with", "flown by"):
+        table.add_column(heading)
+    table.add_column("success", justify="right")
+    for verdict in found:
+        remedy = verdict["remedy"]
+        options = remedy["options"] or "the same"
+        success = f"{remedy['success']}/{remedy['n']}"
+        table.add_row(
+            escape(verdict["task"]), escape(controller_name(verdict)), options, escape(remedy["flown_by"]), success
+        )
+    return [table]
 
 
 def ways_table(curve: Json) -> Table:
@@ -25,3 +46,9 @@ def ways_table(curve: Json) -> Table:
                 cells += [f"{way[key][rule]:.3g}" for key in ("requests_per_second", "usd_per_hour")[: 1 + dollars]]
             table.add_row(*cells)
     return table
+
+
+def left_out_line(curve: Json) -> list[str]:
+    """Return which ways could not be flown and why, as a line; no line where all could."""
+    left_out = curve["left_out"]
+    return [f"left out: {', '.join(left_out)} ({next(iter(left_out.values()))})"] if left_out else []
