@@ -102,7 +102,9 @@ class DeadTime:
 
     def __str__(self) -> str:
         flying = f"{self.in_flight} in flight, {self.late.value}"
-        return f"{self.latency}, {flying}" + (f", aimed at {self.target_ms:.0f} ms" if self.aim is Aim.TARGET else "")
+        return f"latency {self.latency}, {flying}" + (
+            f", aimed at {self.target_ms:.0f} ms" if self.aim is Aim.TARGET else ""
+        )
 
 
 @dataclass(frozen=True)
