@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist
 from typing import Protocol
 
 import numpy as np
@@ -179,6 +180,19 @@ def parse_latency(word: str) -> LatencyModel:
         if constant is not None:
             return Constant(constant)
     raise OntickError(f"bad latency model {word!r}; write {_FORMS}")
+
+
+def quantile_ms(model: LatencyModel, share: float) -> float | None:
+    """Return the latency that ``share`` of the answers do not exceed; None: the model does not tell beforehand."""
+    match model:
+        case Constant(ms):
+            return ms
+        case Lognormal(median_ms, sigma):
+            return median_ms * math.exp(sigma * NormalDist().inv_cdf(share))
+        case Trace(_, recorded_ms):
+            return float(np.quantile(recorded_ms, share))
+        case _:
+            return None
 
 
 def _number(text: str) -> float | None:

@@ -14,6 +14,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from ontick.dead_time import NO_MORE, UNDECIDED
 from ontick.errors import OntickError, unknown_name
 from ontick.models.base import Message, NoAnswer
 from ontick.plans import WrittenPlan, check_writable, every_word, plan_of, read_plan
@@ -54,6 +55,8 @@ class PromptStyle:
     """turns: as a conversation. system: as a list in the instruction."""
     layout: Layout = Layout.CHAT
     """chat: the state is the question. compact: it begins the answer, which costs fewer tokens."""
+    pending: int = 0
+    """How many of the actions that act before the answer does are shown, from the state's step on."""
 
     @staticmethod
     def from_json(found: Mapping[str, Any]) -> PromptStyle:
@@ -68,8 +71,12 @@ class PromptStyle:
             found["examples"],
             ExamplesIn(found["examples_in"]),
             Layout(found["layout"]),
+            int(found.get("pending", 0)),
         )
 
+
+NOT_KNOWN = "-"
+"""Stands for a pending action that an answer decides which has not come yet."""
 
 COMPACT_QUESTION = "State and action?"
 """The user's turn of the compact layout, which has nothing to ask."""
@@ -106,6 +113,12 @@ class Prompt:
             raise OntickError(
                 f"task {task.name!r} has {len(task.examples)} examples, not {self.style.examples}; ask for fewer"
             )
+        if self.style.pending < 0 or (self.style.pending and chunk > 1):
+            raise OntickError(
+                f"--prompt.pending {self.style.pending} cannot be; give 0 or more"
+                if self.style.pending < 0
+                else "--prompt.pending shows what acts before one action; leave it out, or --chunk"
+            )
         if chunk > 1 and self.style.examples and not (task.has_teacher and task.has_forward_model):
             raise OntickError(
                 f"an example of --chunk {chunk} is the teacher's plan, and task {task.name!r} has no teacher with a "
@@ -117,19 +130,33 @@ class Prompt:
         """The action vocabulary: the word for action ``i`` is ``choices[i]``."""
         return tuple(str(action) for action in range(len(self.task.actions)))
 
-    def messages(self, state: State | Sequence[float]) -> list[Message]:
-        """Return the conversation that ends with ``state``, shape (features,)."""
+    def messages(self, state: State | Sequence[float], pending: Sequence[float] = ()) -> list[Message]:
+        """Return the conversation that ends with ``state``, shape (features,), and the pending actions if shown.
+
+        These are those of the ticks from the state's on; `NO_MORE` and `UNDECIDED` may stand among them.
+        """
+        words = self.describe(state, pending)
         if self.style.layout is Layout.COMPACT:
-            return [*self._before, Message("assistant", f"{self.describe(state)}=")]
-        return [*self._before, Message("user", self.describe(state))]
+            return [*self._before, Message("assistant", f"{words}=")]
+        return [*self._before, Message("user", words)]
+
+    def asked(self, row: State | Sequence[float]) -> list[Message]:
+        """Return the conversation that ends with a row: a state and, behind it, the pending actions if there are."""
+        features = len(self.task.features)
+        return self.messages(row[:features], [float(code) for code in row[features:]])
 
     def answered(self, state: State | Sequence[float], *actions: int) -> list[Message]:
         """Return the conversation of `messages` with its answer, as an example to learn from."""
         return begun(self.messages(state), self._word(actions))
 
-    def describe(self, state: State | Sequence[float]) -> str:
-        """Put a state into words: the values shown, as `Numbers` says, without their names."""
-        return " ".join(self._write(float(state[place]), feature) for place, feature in self._shown)
+    def describe(self, state: State | Sequence[float], pending: Sequence[float] = ()) -> str:
+        """Put a state into words: the values shown, as `Numbers` says, without their names; then what is pending."""
+        values = " ".join(self._write(float(state[place]), feature) for place, feature in self._shown)
+        if not self.style.pending:
+            return values
+        shown = (int(action) for action in pending[: self.style.pending])
+        acts = (NOT_KNOWN if action == UNDECIDED else str(action) for action in shown if action != NO_MORE)
+        return " ".join((values, "|", *acts))
 
     def as_read(self, state: State) -> State:
         """Return the state that a reader of `describe` knows of; what is not shown is left as it is."""
@@ -190,7 +217,7 @@ class Prompt:
 
     @cached_property
     def _instruction(self) -> str:
-        numbers = explain([feature for _, feature in self._shown], self.style.numbers)
+        numbers = explain([feature for _, feature in self._shown], self.style.numbers) + self._told_of_pending
         actions = ", ".join(f"{word} = {name}" for word, name in zip(self.choices, self.task.actions, strict=True))
         digits = "one digit"
         if self.chunk > 1:
@@ -199,6 +226,17 @@ class Prompt:
         if self.style.layout is Layout.COMPACT:
             return f"{self.task.instruction} Write {numbers}; then = and {digits}: {actions}."
         return f"{self.task.instruction} You are given {numbers}. Answer with {digits}: {actions}."
+
+    @property
+    def _told_of_pending(self) -> str:
+        """Say what the pending actions are."""
+        if not self.style.pending:
+            return ""
+        noop = f"{self.task.noop} = {self.task.noop_name}, " if self.task.noop >= len(self.task.actions) else ""
+        return (
+            f", then | and the actions that act before yours, one for each step of {self.task.tick_ms:g} ms "
+            f"({noop}{NOT_KNOWN} = not known yet)"
+        )
 
 
 def begun(messages: Sequence[Message], said: str) -> list[Message]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from ontick.cli.options import Shown, Task, TaskModule
+from ontick.cli.options import Learnt, Shown, Task, TaskModule
 from ontick.learning.balance import Balance
 from ontick.learning.dagger import DaggerSetup, Labels, dagger
 from ontick.learning.learner import Start
@@ -18,7 +18,7 @@ from ontick.report.terminal import progress_bar
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dagger(Shown):
+class Dagger(Learnt, Shown):
     """Let a pilot fly, have the teacher correct every state that it visits, learn from all, again and again."""
 
     task: Positional[Task]
@@ -87,6 +87,10 @@ class Dagger(Shown):
             recency=self.recency,
             balance=self.balance,
             start=self.start,
+            latency=self.latency,
+            in_flight=self.in_flight,
+            late=self.late,
+            aim=self.aim,
             labeller=self.labeller,
             evaluation_episodes=self.evaluation_episodes,
             task_module=self.task_module,

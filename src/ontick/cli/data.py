@@ -8,11 +8,12 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from ontick.cli.options import Asked, Shown, Task, TaskModule
+from ontick.cli.options import Asked, Learnt, Shown, Task, TaskModule
 from ontick.learning.balance import Balance, balance_table
 from ontick.learning.dataset import Dataset
 from ontick.learning.exchange import Form, bring_in, export
 from ontick.learning.gather import CollectSetup, gather, read_together
+from ontick.learning.hindsight import Asked as AskedIn
 from ontick.learning.seeds import TRAINING_SEED
 from ontick.models.base import ModelOptions
 from ontick.prompts import PromptStyle
@@ -28,8 +29,11 @@ NewFolder = Annotated[Path, arg(metavar="FOLDER", help="A new folder.")]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Collect(Asked, Shown):
-    """Demonstrations: someone flies with time frozen, or states are sampled; a labeller says what is right there."""
+class Collect(Asked, Learnt, Shown):
+    """Demonstrations: someone flies with time frozen, or states are sampled; a labeller says what is right there.
+
+    With a latency, what is right where the answer comes to act.
+    """
 
     task: Positional[Task]
     to: NewFolder
@@ -57,6 +61,14 @@ class Collect(Asked, Shown):
             "v 2 m/s, angle 0.21 rad, spin 2 rad/s; other tasks: Task.box.",
         ),
     ] = 0
+    asked: Annotated[
+        AskedIn | None,
+        arg(
+            help="--latency: start, the actor is asked in the state that a request begins with; landing, in the one in "
+            "which its answer acts, as if it knew what is to come.",
+            help_behavior_hint="(default: teacher: landing; others: start)",
+        ),
+    ] = None
 
     def run(self) -> int:
         """Collect, write and print."""
@@ -68,6 +80,11 @@ class Collect(Asked, Shown):
             self.episodes,
             self.seed,
             self.box,
+            self.latency,
+            self.in_flight,
+            self.late,
+            self.aim,
+            self.asked,
             self.asking(),
             self.task_module,
         )

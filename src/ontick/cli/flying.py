@@ -63,7 +63,7 @@ class Eval(_Timed):
         with progress_bar(f"{self.task} {self.controller}") as progress:
             evaluation = evaluate(prepared, folder, progress)
         result = evaluation.as_json()
-        self.show(result, tables.evaluation_table(result), f"run: {folder}")
+        self.show(result, tables.evaluation_table(result), *evaluation.remarks, f"run: {folder}")
         return INTERRUPTED if evaluation.interrupted else 0
 
 

@@ -12,6 +12,7 @@ from tyro.conf import arg
 
 from ontick.controllers.catalog import Asking
 from ontick.controllers.prediction import Predict
+from ontick.dead_time import Aim
 from ontick.evaluation.episodes import Setup
 from ontick.late import LateRule
 from ontick.models.base import ModelOptions, Reading
@@ -174,6 +175,32 @@ class Asked:
     def asking(self) -> Asking:
         """Return how a language model is loaded and asked."""
         return Asking(self.prompt, self.reading, self.model)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learnt:
+    """Options of a verb by which a policy learns to be late."""
+
+    latency: Annotated[
+        str | None,
+        arg(
+            metavar="MODEL",
+            help=f"Learn for answers that take so long: {_FORMS}.",
+            help_behavior_hint="(default: none, time is frozen)",
+        ),
+    ] = None
+    in_flight: int = 1
+    """--latency: how many requests may be open at once."""
+    late: LateRule = LateRule.HOLD
+    """--latency: what a tick does without a fresh action."""
+    aim: Annotated[
+        Aim | None,
+        arg(
+            help="--latency: an answer acts when it comes (arrival), or waits for the latency's p95, so that the "
+            "delay is constant (target).",
+            help_behavior_hint="(default: hold: arrival; noop: target)",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

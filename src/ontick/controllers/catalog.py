@@ -12,6 +12,7 @@ from ontick.controllers.llm import LanguageModelController
 from ontick.controllers.mlp import load_mlp
 from ontick.controllers.pilot import is_pilot_word, make_pilot
 from ontick.controllers.scripted import Chance, Nobody, Teacher
+from ontick.dead_time import Awareness
 from ontick.errors import OntickError, blame, unknown_name
 from ontick.models.base import ModelOptions, Reading
 from ontick.models.catalog import MODEL_WORDS, is_model_word, load_model
@@ -43,6 +44,8 @@ class Asking:
     model: ModelOptions = field(default_factory=ModelOptions)
     chunk: int = 1
     """For how many ticks each answer has an action."""
+    aware: Awareness | None = None
+    """What a language model is shown of what acts before its answer; a pilot's card says it itself."""
 
 
 def make_controller(word: str, task: Task, asking: Asking | None = None) -> Controller:
@@ -63,7 +66,7 @@ def make_controller(word: str, task: Task, asking: Asking | None = None) -> Cont
         return SCRIPTED[word](task)
     if is_model_word(word):
         prompt = Prompt(task, asking.prompt, asking.chunk)
-        return LanguageModelController(load_model(word, asking.model), prompt, asking.reading)
+        return LanguageModelController(load_model(word, asking.model), prompt, asking.reading, asking.aware)
     if is_pilot_word(word):
         return make_pilot(word, task, asking.prompt, asking.reading, asking.model, asking.chunk)
     if word.startswith(_MLP):

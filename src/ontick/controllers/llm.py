@@ -6,6 +6,8 @@ import threading
 from collections.abc import Sequence
 
 from ontick.controllers.base import Controller, Decision, Observation
+from ontick.controllers.pending import Outlook
+from ontick.dead_time import Awareness
 from ontick.errors import OntickError
 from ontick.models.base import Choice, LanguageModel, LocalModel, Message, NoAnswer, Reading
 from ontick.prompts import Prompt, begun
@@ -25,19 +27,23 @@ class LanguageModelController:
     """Asks ``model`` with ``prompt``, and takes the action from its scores or from what it writes.
 
     By its scores every answer is legal. What is written may name no action; then it is invalid, by kind. A plan that
-    comes back short, or goes on with something else, is used as far as it goes, and `Decision.failure` says so.
+    comes back short, or goes on with something else, is used as far as it goes, and `Decision.failure` says so. One
+    that is made for its dead time (``aware``) is shown rows in place of states: see `ontick.controllers.pending`.
 
     Raises:
         OntickError: the model cannot be read that way.
     """
 
-    def __init__(self, model: LanguageModel, prompt: Prompt, reading: Reading | None = None) -> None:
+    def __init__(
+        self, model: LanguageModel, prompt: Prompt, reading: Reading | None = None, aware: Awareness | None = None
+    ) -> None:
         info = model.info
         if reading is not None and reading not in info.readings:
             raise OntickError(f"{info.name} cannot be read by {reading}; use --reading {info.readings[0]}")
         self.model = model
         self.prompt = prompt
         self.reading = reading or info.readings[0]
+        self.outlook = None if aware is None else Outlook(prompt.task, aware)
         self._decide = self._score if self.reading is Reading.SCORE else self._generate
         self._digits = 1
         """How many digits of a plan are one token."""
@@ -49,6 +55,8 @@ class LanguageModelController:
         Raises:
             OntickError: the model cannot be asked this, or not be read this way.
         """
+        if self.outlook is not None:
+            self.outlook.reset()
         messages = self.prompt.messages([0.0] * len(self.prompt.task.features))
         self.model.warm_up(messages)
         if self.prompt.chunk > 1 and self.reading is Reading.SCORE and isinstance(self.model, LocalModel):
@@ -56,7 +64,9 @@ class LanguageModelController:
 
     def decide(self, observation: Observation) -> Decision:
         """Ask the model what to do now."""
-        return self._decide(observation.state)
+        if self.outlook is None:
+            return self._decide(observation.state)
+        return self.outlook.ask(observation, lambda shown: self._decide(shown.state))
 
     def score(self, state: State) -> tuple[Decision, Choice]:
         """Decide by the model's scores, and return those too.
@@ -65,7 +75,7 @@ class LanguageModelController:
             OntickError: the model tells none.
         """
         choices = self.prompt.choices
-        choice = self.model.choose(self.prompt.messages(state), choices)
+        choice = self.model.choose(self.prompt.asked(state), choices)
         return Decision(choice.index, text=choices[choice.index], new_tokens=choice.new_tokens), choice
 
     def _score(self, state: State) -> Decision:
@@ -73,7 +83,7 @@ class LanguageModelController:
 
     def _score_plan(self, state: State) -> Decision:
         """Choose the likeliest next digits after those before, again and again."""
-        messages, said, new_tokens, ttft_ms = self.prompt.messages(state), "", 0, None
+        messages, said, new_tokens, ttft_ms = self.prompt.asked(state), "", 0, None
         with self._one_plan:  # the model keeps what one plan has said so far, not what two have
             while (left := self.prompt.chunk - len(said)) > 0:
                 words = self.prompt.words(min(left, self._digits))
@@ -87,7 +97,7 @@ class LanguageModelController:
     def _generate(self, state: State) -> Decision:
         room = ANSWER_TOKENS + FURTHER_TOKENS * (self.prompt.chunk - 1)
         try:
-            said = self.model.complete(self.prompt.messages(state), room)
+            said = self.model.complete(self.prompt.asked(state), room)
         except NoAnswer as failure:
             return Decision(None, valid=False, text=str(failure), failure=failure.kind)
         decision = Decision(

@@ -73,7 +73,7 @@ def _language_model(
     folder: Path, card: PilotCard, task: Task, prompt: PromptStyle, reading: Reading | None, options: ModelOptions
 ) -> Controller:
     style = _as_trained(card, prompt)
-    return LanguageModelController(load_pilot(folder, card, options), Prompt(task, style), reading)
+    return LanguageModelController(load_pilot(folder, card, options), Prompt(task, style), reading, card.aware)
 
 
 def _mlp(folder: Path, card: PilotCard, task: Task, *_: object) -> Controller:

@@ -56,7 +56,7 @@ class Disturbed:
         wanted = self._inner.decide(observation)
         if self._ticks_left:
             self._ticks_left -= 1
-            return Decision(self._disturbance)
+            return Decision(self._disturbance, at_tick=wanted.at_tick)
         if self._rng.random() < self._chance:
             self._disturbance = int(self._rng.integers(self._actions))
             self._ticks_left = int(self._rng.integers(1, LONGEST_DISTURBANCE_TICKS, endpoint=True))

@@ -15,16 +15,19 @@ from ontick.controllers.base import Controller
 from ontick.controllers.catalog import Asking, make_controller
 from ontick.controllers.chunks import planning
 from ontick.controllers.llm import Informed, LanguageModelController
+from ontick.controllers.pending import awareness_of
 from ontick.controllers.pilot import check_untrained, is_pilot_word, one_action_only
 from ontick.controllers.prediction import Predict
 from ontick.controllers.wrappers import Delayed
+from ontick.dead_time import Aim, Awareness, DeadTime
 from ontick.errors import OntickError
 from ontick.evaluation.beforehand import draws, timings
 from ontick.evaluation.foresight import Foresight, episode_ticks
+from ontick.evaluation.suited import check_alone, remarks
 from ontick.evaluation.summary import summarise
 from ontick.forward import ForwardModel, find_forward_model
 from ontick.late import LateRule
-from ontick.latency import Constant, LatencyModel, Measured, parse_latency
+from ontick.latency import Constant, LatencyModel, Measured, parse_latency, quantile_ms
 from ontick.loop import Interrupted, Time, VirtualTime, WallTime, fly
 from ontick.prompts import Prompt
 from ontick.records import Flight, Json, RunWriter, episode_to_json
@@ -40,6 +43,16 @@ NO_ONE = "none"
 
 MOST_IN_FLIGHT = 64
 """More open requests than any line answers usefully; each is a thread in real time."""
+
+
+def check_in_flight(in_flight: int) -> None:
+    """Refuse a number of open requests that means nothing.
+
+    Raises:
+        OntickError: it is below one or above `MOST_IN_FLIGHT`.
+    """
+    if not 1 <= in_flight <= MOST_IN_FLIGHT:
+        raise OntickError(f"--in-flight {in_flight} cannot be; give 1 to {MOST_IN_FLIGHT}")
 
 
 def silent(done: int, total: int, what: str) -> None:
@@ -90,8 +103,7 @@ class Setup:
             raise OntickError(f"--episodes {self.episodes} flies nothing; give 1 or more")
         if self.seed < 0:
             raise OntickError(f"--seed {self.seed} is no seed; give 0 or more")
-        if not 1 <= self.in_flight <= MOST_IN_FLIGHT:
-            raise OntickError(f"--in-flight {self.in_flight} cannot be; give 1 to {MOST_IN_FLIGHT}")
+        check_in_flight(self.in_flight)
         per_minute = self.requests_per_minute
         if per_minute is not None and not 0 < per_minute < math.inf:
             raise OntickError(f"--requests-per-minute {per_minute:g} cannot be; give the line's limit, such as 30")
@@ -191,7 +203,10 @@ def prepare(setup: Setup, like: Prepared | None = None) -> Prepared:
     env = task.make() if like is None else like.env
     if is_pilot_word(setup.controller):
         check_untrained(setup.controller, setup.seeds)
+    if setup.asking.prompt.pending and not is_pilot_word(setup.controller):
+        setup = replace(setup, asking=replace(setup.asking, aware=_untrained(setup, time, delay)))
     bare = make_controller(setup.controller, task, setup.asking) if like is None else _asked_for(setup, like)
+    check_alone(setup.controller, bare, setup.predict, setup.asking.chunk)
     controller = planning(bare, task, setup.asking.chunk, forward)
     if isinstance(controller, LanguageModelController):  # a pilot is asked as it was trained
         setup = replace(setup, asking=replace(setup.asking, prompt=controller.prompt.style))
@@ -209,6 +224,16 @@ def prepare(setup: Setup, like: Prepared | None = None) -> Prepared:
     stand_in, own = _stand_in(setup, task, forward, controller), prepared.own_latencies()
     foresight = Foresight(task, forward, setup.predict, setup.late, own, episode_ticks(env), stand_in)
     return replace(prepared, foresight=foresight)
+
+
+def _untrained(setup: Setup, time: Time, delay: LatencyModel | None) -> Awareness:
+    """Return what a model is shown that no card tells of: its answers act on arrival, as far as that is known."""
+    own = quantile_ms(time.latency, 0.5) if isinstance(time, VirtualTime) else None
+    added = None if delay is None else quantile_ms(delay, 0.5)
+    typical_ms = (own or 0.0) + (added or 0.0)
+    said = setup.latency or setup.delay or "measured"
+    dead_time = DeadTime(said, setup.in_flight, setup.late, Aim.ARRIVAL, typical_ms, typical_ms)
+    return Awareness(dead_time, setup.asking.prompt.pending, memory=False)
 
 
 def _time(setup: Setup, like: Prepared | None) -> Time:
@@ -248,6 +273,8 @@ class Evaluation:
     summary: Json
     run: Path
     interrupted: bool
+    remarks: tuple[str, ...] = ()
+    """In which ways the controller is not flown as it was trained, a sentence each."""
 
     def as_json(self) -> Json:
         """Return the object that ``eval --json`` prints."""
@@ -265,6 +292,7 @@ class Evaluation:
             "predict": setup.predict,
             "episodes": [episode_to_json(flight.episode) for flight in self.flights],
             "summary": self.summary,
+            "remarks": list(self.remarks),
             "run": str(self.run),
             **({"interrupted": True} if self.interrupted else {}),
         }
@@ -301,7 +329,8 @@ def evaluate(prepared: Prepared, run: Path, progress: Progress = silent) -> Eval
     if interrupted:
         summary["interrupted"] = True
     writer.finish(summary)
-    return Evaluation(setup, tuple(flights), summary, run, interrupted)
+    said = remarks(awareness_of(prepared.controller), setup.in_flight, setup.late, task, summary["decision_ms"])
+    return Evaluation(setup, tuple(flights), summary, run, interrupted, tuple(said))
 
 
 def whole(evaluation: Evaluation) -> Evaluation:

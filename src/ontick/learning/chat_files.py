@@ -18,7 +18,7 @@ from ontick.errors import OntickError
 from ontick.learning.dataset import Demonstrations, check_new, lines, parse
 from ontick.models.base import Message
 from ontick.models.chat import PROMPT_DATE
-from ontick.prompts import Layout, Prompt
+from ontick.prompts import Layout, Prompt, begun
 from ontick.records import Json, State
 from ontick.tasks.base import Task
 
@@ -82,19 +82,20 @@ def import_chat(path: Path, task: Task) -> Demonstrations:
 
 def _rows(demos: Demonstrations, prompt: Prompt, render: Render | None) -> Iterator[str]:
     """Yield lines whose keys and types are the same throughout, as readers of tables want them."""
-    for line, state, action in zip(lines(demos), demos.states, demos.actions.tolist(), strict=True):
-        told = _conversation(prompt, state, action) if render is None else _text(prompt, state, action, render)
+    rows = demos.rows(prompt.style.pending)
+    for line, row, action in zip(lines(demos), rows, demos.actions.tolist(), strict=True):
+        told = _conversation(prompt, row, action) if render is None else _text(prompt, row, action, render)
         yield f"{json.dumps(told)[:-1]}, {line[1:]}\n"
 
 
-def _conversation(prompt: Prompt, state: State, action: int) -> Json:
-    *before, answer = prompt.answered(state, action)
+def _conversation(prompt: Prompt, row: State, action: int) -> Json:
+    *before, answer = begun(prompt.asked(row), prompt.choices[action])
     asked, answered = [message._asdict() for message in before], [answer._asdict()]
     return {"prompt": asked, "completion": answered, "messages": asked + answered, "chat_template_kwargs": _TEMPLATE}
 
 
-def _text(prompt: Prompt, state: State, action: int, render: Render) -> Json:
-    text, word = render(prompt.messages(state)), prompt.choices[action]
+def _text(prompt: Prompt, row: State, action: int, render: Render) -> Json:
+    text, word = render(prompt.asked(row)), prompt.choices[action]
     beginning = next((words for words in BEGINNINGS if text.startswith(words)), "")
     segments = [{"label": False, "text": text}, {"label": True, "text": word}]
     return {"prompt": text.removeprefix(beginning), "completion": word, "segments": segments}

@@ -19,7 +19,6 @@ from torch import Tensor, nn, optim
 
 from ontick.controllers.mlp import Network
 from ontick.errors import OntickError
-from ontick.learning.dataset import Demonstrations
 from ontick.learning.fitting import MlpSettings
 
 _torch: Any = torch
@@ -35,18 +34,24 @@ class Look(NamedTuple):
     network: Network
 
 
-def clone(
-    demos: Demonstrations,
-    weights: npt.NDArray[np.float64],
-    actions: int,
-    settings: MlpSettings,
-    start: Network | None = None,
-) -> Iterator[Look]:
+class Lessons(NamedTuple):
+    """What is learnt from, n examples."""
+
+    inputs: npt.NDArray[np.float32]
+    """What the network is to see, shape (n, inputs)."""
+    labels: npt.NDArray[np.int64]
+    """Shape (n,)."""
+    weights: npt.NDArray[np.float64]
+    """How much each counts, shape (n,), mean 1."""
+    values: int
+    """How many of the inputs are a state's numbers; the others are 0 or 1."""
+
+
+def clone(lessons: Lessons, actions: int, settings: MlpSettings, start: Network | None = None) -> Iterator[Look]:
     """Yield the network at each look; the last one is after the last step.
 
     Args:
-        demos: what is learnt from.
-        weights: how much each example counts, shape (n,), mean 1.
+        lessons: what is learnt from.
         actions: how many actions there are.
         settings: how.
         start: the network to go on from; None: new weights.
@@ -55,15 +60,15 @@ def clone(
         OntickError: the loss is no number any more.
     """
     with one_thread():
-        scaled = start or new_network(demos, actions, settings)
+        scaled = start or new_network(lessons, actions, settings)
         model = _module(scaled)
-        decay = settings.decay(len(scaled.offset))
+        decay = settings.decay(lessons.values, aware=lessons.values < lessons.inputs.shape[1])
         optimiser: Any = optim.AdamW(model.parameters(), settings.learning_rate, weight_decay=decay)
         cosine: Any = optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.steps)
-        states = _torch.from_numpy(((demos.states - scaled.offset) / scaled.scale).astype(np.float32))
-        labels = _torch.from_numpy(demos.actions)
-        counts = _torch.from_numpy(weights.astype(np.float32))
-        order = endless_order(len(demos), settings.batch, settings.seed)
+        states = _torch.from_numpy(((lessons.inputs - scaled.offset) / scaled.scale).astype(np.float32))
+        labels = _torch.from_numpy(lessons.labels)
+        counts = _torch.from_numpy(lessons.weights.astype(np.float32))
+        order = endless_order(len(lessons.labels), settings.batch, settings.seed)
         ends = [round(settings.steps * (look + 1) / settings.looks) for look in range(settings.looks)]
         for begin, end in pairwise((0, *ends)):
             total = torch.zeros(())
@@ -82,18 +87,21 @@ def clone(
             yield Look(end, mean, _network(model, scaled))
 
 
-def new_network(demos: Demonstrations, actions: int, settings: MlpSettings) -> Network:
-    """Return an untrained network, scaled by the mean and the spread of the data."""
-    spread = demos.states.std(axis=0)
-    features = demos.states.shape[1]
-    sizes = (features, *settings.widths(features), actions)
+def new_network(lessons: Lessons, actions: int, settings: MlpSettings) -> Network:
+    """Return an untrained network, scaled by the mean and the spread of the states in the data."""
+    inputs = lessons.inputs.shape[1]
+    states = lessons.inputs[:, : lessons.values]
+    spread = states.std(axis=0)
+    sizes = (inputs, *settings.widths(lessons.values, aware=lessons.values < inputs), actions)
     with _torch.random.fork_rng(devices=[]):
         _torch.manual_seed(settings.seed)
         layers = [nn.Linear(*widths) for widths in pairwise(sizes)]
+    beyond = (0, inputs - lessons.values)
     return Network(
         tuple((_array(layer.weight), _array(layer.bias)) for layer in layers),
-        demos.states.mean(axis=0, dtype=np.float64).astype(np.float32),
-        np.where(spread > 1e-6, spread, 1).astype(np.float32),  # what never changes says nothing
+        np.pad(states.mean(axis=0, dtype=np.float64), beyond).astype(np.float32),
+        # What never changes says nothing.
+        np.pad(np.where(spread > 1e-6, spread, 1), beyond, constant_values=1).astype(np.float32),
     )
 
 

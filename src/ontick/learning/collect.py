@@ -13,15 +13,15 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
-from ontick.controllers.base import Controller
+from ontick.controllers.base import Controller, Decision, Observation
+from ontick.controllers.pending import Aware, Outlook
+from ontick.dead_time import Awareness, DeadTime
 from ontick.errors import OntickError, blame
 from ontick.evaluation.episodes import Progress, silent
-from ontick.late import LateRule
-from ontick.latency import Constant
 from ontick.learning.dataset import Demonstrations, demonstrations, joined
-from ontick.learning.flock import ManyPolicy, fly_in_groups
+from ontick.learning.flock import FROZEN, Air, Dress, ManyPolicy, fly_in_groups
+from ontick.learning.hindsight import Asked, Label, Rehearsal, examples, full_outlook
 from ontick.learning.noise import Noise
-from ontick.loop import VirtualTime, fly
 from ontick.plugins import load_attribute
 from ontick.records import Flight, State
 from ontick.tasks.base import Task, no_teacher
@@ -75,26 +75,86 @@ def collect(
     seeds: Sequence[int],
     *,
     source: str,
+    dead_time: DeadTime | None = None,
+    asked: Asked = Asked.LANDING,
+    aware: Awareness | None = None,
     progress: Progress = silent,
 ) -> Demonstrations:
-    """Fly one episode for each seed with time frozen; label every state passed through.
+    """Fly one episode for each seed with time frozen and label every state passed through, or under a dead time.
 
     A policy that answers many states at once flies its episodes together, a controller one after another; the noise
-    is around either. ``acted`` is what was done, noise and all.
+    is around either. ``acted`` is what was done, noise and all. Under a ``dead_time`` every answer that acts is an
+    example (`ontick.learning.hindsight`).
+
+    Args:
+        task: what is flown.
+        actor: who flies.
+        labeller: who says what is right.
+        noise: what disturbs; of actions, whatever the actor answers.
+        seeds: of the episodes.
+        source: the word for who flew.
+        dead_time: what is flown under; None: time is frozen.
+        asked: in which state the actor is asked under a dead time.
+        aware: what an actor that is asked at the start is shown; None: the state.
+        progress: told of each episode.
 
     Raises:
         OntickError: the actor, the labeller or the environment failed, or the labeller's action is none of the task's.
         KeyboardInterrupt: the user pressed Ctrl-C.
     """
+
+    def wanted(states: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+        return label(task, labeller, states)
+
     parts: list[Demonstrations] = []
-    for flight in _flights(task, actor, noise, seeds):
-        states = np.array([tick.observation for tick in flight.ticks], dtype=np.float32)
-        actions = label(task, labeller, states)
-        acted = [tick.action for tick in flight.ticks]
-        seed, ticks = flight.episode.seed, np.arange(len(states))
-        parts.append(demonstrations(states, actions, source, acted=acted, seeds=seed, ticks=ticks))
+
+    def keep(flight: Flight, part: Demonstrations) -> None:
+        parts.append(part)
         progress(len(parts), len(seeds), f"{flight.episode.outcome} after {flight.episode.steps} steps")
+
+    if dead_time is None:
+        for flight in _flights(task, actor, noise, seeds):
+            keep(flight, _at_once(flight, wanted, source))
+    elif asked is Asked.LANDING:
+        rehearsal = Rehearsal(task, dead_time, wanted)
+        for flight in _flights(task, actor, noise, seeds, rehearsal.around, rehearsal.first_air):
+            again, outlook = rehearsal.again(flight, noise.make(task))
+            keep(again, examples(again, outlook, wanted, source))
+    else:
+        shown: dict[int, Outlook] = {}
+
+        def watched(controller: Controller) -> Controller:
+            outlook = full_outlook(task, dead_time) if aware is None else Outlook(task, aware)
+            return _Watched(Aware(controller, outlook, plain=aware is None), shown)
+
+        for flight in _flights(task, actor, noise, seeds, watched, Air.of(dead_time)):
+            keep(flight, examples(flight, shown.pop(flight.episode.seed), wanted, source))
     return joined(parts)
+
+
+def _at_once(flight: Flight, wanted: Label, source: str) -> Demonstrations:
+    """Return an example for every state of a flight."""
+    states = np.array([tick.observation for tick in flight.ticks], dtype=np.float32)
+    acted = [tick.action for tick in flight.ticks]
+    seed, ticks = flight.episode.seed, np.arange(len(states))
+    return demonstrations(states, wanted(states), source, acted=acted, seeds=seed, ticks=ticks)
+
+
+class _Watched:
+    """Keeps what was shown in each episode, by its seed."""
+
+    def __init__(self, inner: Aware, shown: dict[int, Outlook]) -> None:
+        self._inner = inner
+        self._shown = shown
+
+    def reset(self, seed: int) -> None:
+        """Begin an episode."""
+        self._inner.reset(seed)
+        self._shown[seed] = self._inner.outlook
+
+    def decide(self, observation: Observation) -> Decision:
+        """Ask."""
+        return self._inner.decide(observation)
 
 
 def sample_box(task: Task, labeller: Labeller, n: int, seed: int) -> Demonstrations:
@@ -146,19 +206,27 @@ def _say(task: Task, state: State) -> str:
     return ", ".join(f"{feature.name} {value:.4g}" for feature, value in zip(task.features, state, strict=True))
 
 
-def _flights(task: Task, actor: ManyPolicy | Controller, noise: Noise, seeds: Sequence[int]) -> Iterator[Flight]:
-    """Yield the flights in the order of the seeds, each as soon as it can be had."""
+def _flights(
+    task: Task,
+    actor: ManyPolicy | Controller,
+    noise: Noise,
+    seeds: Sequence[int],
+    around: Dress = lambda disturbed: disturbed,
+    air: Air = FROZEN,
+) -> Iterator[Flight]:
+    """Yield the flights in the order of the seeds, each as soon as it can be had; ``around`` is around the noise."""
     if isinstance(actor, Controller) and not hasattr(actor, "decide_many"):
-        env, time, controller = noise.make(task), VirtualTime(Constant(0)), noise.around(actor, task)
+        env, controller = noise.make(task), around(noise.around(actor, task))
         for seed in seeds:
-            yield fly(task, env, controller, time, late=LateRule.HOLD, seed=seed)
+            yield air.fly(task, env, controller, seed)
         return
     for group in fly_in_groups(
         task,
         cast(ManyPolicy, actor),
         seeds,
-        dress=lambda seat: noise.around(seat, task),
+        dress=lambda seat: around(noise.around(seat, task)),
         make=lambda: noise.make(task),
+        air=air,
     ):
         yield from group
 

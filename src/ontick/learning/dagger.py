@@ -18,21 +18,24 @@ from pathlib import Path
 import numpy as np
 
 from ontick.cache import made_whole, write_json
+from ontick.dead_time import Aim, Awareness, DeadTime
 from ontick.errors import OntickError
 from ontick.evaluation.episodes import Progress, silent
 from ontick.evaluation.summary import summarise
+from ontick.late import LateRule
 from ontick.learning.aggregate import aggregate_weights, sources_of_round
 from ontick.learning.balance import Balance
 from ontick.learning.collect import Labeller, collect, find_labeller
 from ontick.learning.corrections import describe_corrections
-from ontick.learning.dataset import Dataset, read_dataset, write_dataset
-from ontick.learning.flock import fly_together
+from ontick.learning.dataset import Dataset, dead_time_of, read_dataset, write_dataset
+from ontick.learning.flock import Air, fly_together
+from ontick.learning.hindsight import Asked, dead_time_for
 from ontick.learning.learner import Learner, Start, learner_for
 from ontick.learning.mixture import Beta, Mixture
 from ontick.learning.mlp import standing
 from ontick.learning.noise import Noise
 from ontick.learning.seeds import DAGGER_SEED, SELECTION_SEED, check_apart
-from ontick.pilots.card import CARD, PilotCard, read_card
+from ontick.pilots.card import CARD, Kind, PilotCard, read_card
 from ontick.records import Json
 from ontick.tasks import find_task
 from ontick.tasks.base import Task
@@ -80,6 +83,11 @@ class DaggerSetup:
     balance: Balance | None = None
     """How much rare actions are helped; None: as the pilot's card says."""
     start: Start = Start.PARENT
+    latency: str | None = None
+    """What an answer takes while the student flies; None: as the pilot was trained."""
+    in_flight: int = 1
+    late: LateRule = LateRule.HOLD
+    aim: Aim | None = None
     labeller: str = "teacher"
     """``teacher``, or ``python:FILE.py:NAME``: any function from a state, shape (features,), to an action."""
     evaluation_episodes: int = 50
@@ -102,7 +110,7 @@ class DaggerSetup:
 
     def as_json(self) -> Json:
         """Return what must be the same for a run to go on; more rounds may be asked for."""
-        left_out = {"pilot", "to", "data", "rounds"}
+        left_out = {"pilot", "to", "data", "rounds", "latency", "in_flight", "late", "aim"}
         return {name: value for name, value in asdict(self).items() if name not in left_out}
 
 
@@ -131,7 +139,7 @@ def dagger(
     data = [read_dataset(folder, task) for folder in setup.data]
     if labeller is None:
         labeller = find_labeller(setup.labeller, task)
-    run = _Run(setup, task, card, data, labeller, learner or own, progress)
+    run = _Run(setup, task, card, data, labeller, learner or own, _dead_time(setup, task, card, data), progress)
     try:
         return run.go()
     except KeyboardInterrupt as stop:
@@ -150,6 +158,7 @@ class _Run:
     given: list[Dataset]
     labeller: Labeller
     learner: Learner
+    dead_time: DeadTime | None
     progress: Progress
 
     def go(self) -> Json:
@@ -192,6 +201,7 @@ class _Run:
         to, path = self.setup.to, self.setup.to / RECORD
         data = [dataset.hash for dataset in self.given]
         asked: Json = {**self.setup.as_json(), "pilot": self.card.id, "data": data}
+        asked["dead_time"] = None if self.dead_time is None else self.dead_time.as_json()
         if not path.exists():
             if to.exists() and (not to.is_dir() or any(to.iterdir())):
                 raise OntickError(f"{to} holds something already; choose another --to")
@@ -253,7 +263,18 @@ class _Run:
         beta = Beta.parse(self.setup.beta).at(number)
         actor = Mixture(self.task, self.learner.policy(student), self.labeller, beta, number)
         told = self._told(number, "flies")
-        demos = collect(self.task, actor, self.labeller, Noise(), seeds, source=f"dagger-{number}", progress=told)
+        demos = collect(
+            self.task,
+            actor,
+            self.labeller,
+            Noise(),
+            seeds,
+            source=f"dagger-{number}",
+            dead_time=self.dead_time,
+            asked=Asked.START,
+            aware=self._aware(student),
+            progress=told,
+        )
         said = actor.said(demos.states)
         differ = said != demos.actions
         found = describe_corrections(self.task, said, demos.actions, demos.seeds)
@@ -264,7 +285,7 @@ class _Run:
         if not len(demos):
             return flown, None
         made = {"verb": "dagger", "round": number, "student": read_card(student).id, "flown": flown}
-        return flown, write_dataset(folder, self.task, demos, made)
+        return flown, write_dataset(folder, self.task, demos, made, self.dead_time)
 
     def _learn(self, number: int, visited: Sequence[Dataset], student: Path, pilot: Path) -> None:
         """Have the pilot of a round, unless it is there."""
@@ -285,8 +306,20 @@ class _Run:
 
     def _evaluate(self, number: int, pilot: Path) -> Json:
         told = self._told(number, "is evaluated")
-        flights = fly_together(self.task, self.learner.policy(pilot), self._evaluated, progress=told)
+        flights = fly_together(
+            self.task,
+            self.learner.policy(pilot),
+            self._evaluated,
+            aware=self._aware(pilot),
+            air=Air.of(self.dead_time),
+            progress=told,
+        )
         return summarise(self.task, flights)
+
+    def _aware(self, pilot: Path) -> Awareness | None:
+        """Return what a pilot is shown besides the state."""
+        aware = read_card(pilot).aware
+        return None if aware is None or self.dead_time is None else replace(aware, dead_time=self.dead_time)
 
     def _told(self, number: int, what: str) -> Progress:
         def tell(done: int, total: int, last: str) -> None:
@@ -299,6 +332,30 @@ class _Run:
         link = self.setup.to / BEST
         with made_whole(link) as partial:
             partial.symlink_to(os.path.relpath(pilot.resolve(), self.setup.to.resolve()), target_is_directory=True)
+
+
+def _dead_time(setup: DaggerSetup, task: Task, card: PilotCard, data: Sequence[Dataset]) -> DeadTime | None:
+    """Return the dead time that is flown under and learnt for.
+
+    Raises:
+        OntickError: the data or the pilot is made for another, or nothing could be learnt under it.
+    """
+    if setup.latency is None and card.aware is not None:
+        if (setup.in_flight, setup.late, setup.aim) != (1, LateRule.HOLD, None):
+            raise OntickError(f"the pilot flies as it was trained: {card.aware}; give --latency too, or nothing of it")
+        dead_time = card.aware.dead_time
+    else:
+        dead_time = dead_time_for(task, setup.latency, setup.in_flight, setup.late, setup.aim)
+    if data and dead_time_of(data) != dead_time:
+        said, given = ("no latency" if one is None else str(one) for one in (dead_time, dead_time_of(data)))
+        raise OntickError(f"the pilot is to fly for {said}, and the data was collected for {given}; give other --data")
+    if dead_time is None:
+        return None
+    if setup.beta != "0":
+        raise OntickError("--beta lets the teacher act, who would be late as well; leave it out with a latency")
+    if card.aware is None and card.kind is Kind.MLP and setup.start is Start.PARENT:
+        raise OntickError(f"{setup.pilot} was trained for no latency and cannot go on from there; add --start base")
+    return dead_time
 
 
 def _balance(card: PilotCard) -> Balance:

@@ -2,6 +2,9 @@
 
 A dataset's folder holds ``demonstrations.jsonl``, a line for each state, and ``card.json``: counts, seeds, the file's
 hash and how it was made. The folder appears whole or not at all.
+
+For a policy that answers late, what the teacher wants is what is right at the tick where the answer lands, and with the
+state stand the actions that act before.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import shutil
 from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ontick.cache import write_json
+from ontick.dead_time import NO_MORE, UNDECIDED, DeadTime
 from ontick.errors import OntickError
 from ontick.provenance import provenance
 from ontick.records import Json
@@ -49,6 +53,11 @@ class Demonstrations:
     """Of the episode; `UNKNOWN` for a state that was only sampled."""
     sources: npt.NDArray[np.str_]
     """How the state was come by, in a word: ``teacher``, ``noisy``, ``box``, ``dagger-1``, …"""
+    pending: npt.NDArray[np.int8]
+    """What acts from the state's tick on until the answer does, shape (n, ticks); `NO_MORE` after the last, `UNDECIDED`
+    where it cannot be told. No column where answers are not late."""
+    under_way: npt.NDArray[np.bool_]
+    """Which of these had been asked for but not answered yet, shape (n, ticks): only their asker can know them."""
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -56,6 +65,16 @@ class Demonstrations:
     def where(self, chosen: npt.NDArray[Any]) -> Demonstrations:
         """Return some of them, in order: ``chosen`` is a mask, shape (n,), or indices."""
         return Demonstrations(*(getattr(self, column.name)[chosen] for column in fields(self)))
+
+    def rows(self, pending: int, *, memory: bool = False) -> npt.NDArray[np.float32]:
+        """Return what a policy is shown: the states, and behind them so many pending actions.
+
+        With ``memory`` it knows its own answers that were on their way. Shape (n, features + pending).
+        """
+        if not pending:
+            return self.states
+        codes = self.pending if memory else np.where(self.under_way, UNDECIDED, self.pending)
+        return np.concatenate([self.states, _widened(codes[:, :pending], pending, NO_MORE)], axis=1, dtype=np.float32)
 
     @property
     def flown_seeds(self) -> set[int]:
@@ -65,9 +84,21 @@ class Demonstrations:
 
 def joined(parts: Sequence[Demonstrations]) -> Demonstrations:
     """Return several one after another; at least one must be given."""
+    ticks = max(part.pending.shape[1] for part in parts)
+    alike = [
+        replace(
+            part, pending=_widened(part.pending, ticks, NO_MORE), under_way=_widened(part.under_way, ticks, fill=False)
+        )
+        for part in parts
+    ]
     return Demonstrations(
-        *(np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(Demonstrations))
+        *(np.concatenate([getattr(part, column.name) for part in alike]) for column in fields(Demonstrations))
     )
+
+
+def _widened(columns: npt.NDArray[Any], width: int, fill: int) -> npt.NDArray[Any]:
+    """Add columns of ``fill`` on the right."""
+    return np.pad(columns, ((0, 0), (0, width - columns.shape[1])), constant_values=fill)
 
 
 def demonstrations(
@@ -78,8 +109,13 @@ def demonstrations(
     acted: npt.ArrayLike = UNKNOWN,
     seeds: npt.ArrayLike = UNKNOWN,
     ticks: npt.ArrayLike = UNKNOWN,
+    pending: Sequence[Sequence[int]] | None = None,
+    under_way: Sequence[Sequence[bool]] | None = None,
 ) -> Demonstrations:
-    """Return labelled states of one source; single values count for all of them."""
+    """Return labelled states of one source; single values count for all of them.
+
+    ``pending`` and ``under_way`` may be as long as they are for each.
+    """
     n = len(np.asarray(actions))
 
     def column(values: npt.ArrayLike) -> npt.NDArray[np.int64]:
@@ -92,7 +128,15 @@ def demonstrations(
         column(seeds),
         column(ticks),
         np.full(n, source),
+        ragged([()] * n if pending is None else pending, NO_MORE).astype(np.int8),
+        ragged([()] * n if under_way is None else under_way, 0).astype(np.bool_),
     )
+
+
+def ragged(rows: Sequence[Sequence[int]], fill: int) -> npt.NDArray[np.int64]:
+    """Return rows as one array, shape (n, longest), those that are shorter filled up on the right."""
+    widest = max((len(row) for row in rows), default=0)
+    return np.array([[*row, *[fill] * (widest - len(row))] for row in rows], dtype=np.int64).reshape(len(rows), widest)
 
 
 class Dataset(NamedTuple):
@@ -107,12 +151,35 @@ class Dataset(NamedTuple):
         return self.card["hash"]
 
     @property
+    def dead_time(self) -> DeadTime | None:
+        """The dead time that it was collected for; None: what is wanted is what is right at once."""
+        found = self.card.get("dead_time")
+        return None if found is None else DeadTime.from_json(found)
+
+    @property
     def origin(self) -> Json:
         """What the card of a pilot that learnt from it says of it."""
         return {name: self.card[name] for name in ("hash", "n", "per_source")}
 
 
-def write_dataset(folder: Path, task: Task, demos: Demonstrations, made: Mapping[str, Any]) -> Dataset:
+def dead_time_of(datasets: Sequence[Dataset]) -> DeadTime | None:
+    """Return the one dead time that datasets to be learnt from together were collected for.
+
+    Raises:
+        OntickError: there are several, or only some were collected for one.
+    """
+    found = [dataset.dead_time for dataset in datasets]
+    if any(dead_time != found[0] for dead_time in found):
+        said = " and for ".join(sorted({"no latency" if one is None else str(one) for one in found}))
+        raise OntickError(
+            f"the data was collected for {said}: what is right under one is wrong under another; learn from one kind"
+        )
+    return found[0] if found else None
+
+
+def write_dataset(
+    folder: Path, task: Task, demos: Demonstrations, made: Mapping[str, Any], dead_time: DeadTime | None = None
+) -> Dataset:
     """Write a new dataset's folder; ``made`` is how it was made, for the card.
 
     Raises:
@@ -121,7 +188,8 @@ def write_dataset(folder: Path, task: Task, demos: Demonstrations, made: Mapping
     if not len(demos):
         raise OntickError("there is not one demonstration to write; collect more")
     data = "".join(f"{line}\n" for line in lines(demos)).encode()
-    card = describe(task, demos) | {"hash": hashlib.sha256(data).hexdigest(), "made": {**made, **provenance()}}
+    card = describe(task, demos, dead_time) | {"hash": hashlib.sha256(data).hexdigest()}
+    card |= {"made": {**made, **provenance()}}
     with new_folder(folder) as partial:
         (partial / DEMONSTRATIONS).write_bytes(data)
         write_json(partial / CARD, card)
@@ -165,8 +233,8 @@ def new_folder(folder: Path) -> Generator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def describe(task: Task, demos: Demonstrations) -> Json:
-    """Return what a card says of demonstrations: how many, of which action and source, from which seeds."""
+def describe(task: Task, demos: Demonstrations, dead_time: DeadTime | None = None) -> Json:
+    """Return what a card says of demonstrations: how many, of which action and source, from which seeds, how late."""
     counted: Counter[int] = Counter(demos.actions.tolist())
     sources: Counter[str] = Counter(demos.sources.tolist())
     return {
@@ -178,6 +246,7 @@ def describe(task: Task, demos: Demonstrations) -> Json:
         "per_action": {name: counted[action] for action, name in enumerate(task.actions)},
         "per_source": dict(sources),
         "seeds": seed_ranges(demos.flown_seeds),
+        **({} if dead_time is None else {"dead_time": dead_time.as_json() | {"pending": demos.pending.shape[1]}}),
     }
 
 
@@ -208,7 +277,12 @@ def read_dataset(folder: Path, task: Task) -> Dataset:
     demos = parse(folder / DEMONSTRATIONS, data, task)
     if hashlib.sha256(data).hexdigest() != card.get("hash"):
         raise OntickError(f"{folder / DEMONSTRATIONS} has changed since its card was written; collect it again")
-    return Dataset(demos, card)
+    dataset = Dataset(demos, card)
+    try:
+        _ = dataset.dead_time
+    except (KeyError, TypeError, ValueError) as error:
+        raise OntickError(f"{folder / CARD} is damaged ({_said(error)}); collect it again") from error
+    return dataset
 
 
 def read_dataset_card(folder: Path) -> Json:
@@ -233,9 +307,12 @@ def _no_dataset(folder: Path, error: Exception) -> OntickError:
 def lines(demos: Demonstrations) -> Iterable[str]:
     """Yield each demonstration as a line of JSON; a state's numbers read back as the very same float32."""
     columns = zip(demos.states, *(getattr(demos, c.name).tolist() for c in fields(demos)[1:]), strict=True)
-    for state, action, acted, seed, tick, source in columns:
+    for state, action, acted, seed, tick, source, pending, under_way in columns:
         numbers = ", ".join(map(_number, state))
-        rest = {"action": action, "acted": acted, "seed": seed, "tick": tick, "source": source}
+        rest: Json = {"action": action, "acted": acted, "seed": seed, "tick": tick, "source": source}
+        told = [None if code == UNDECIDED else code for code in pending if code != NO_MORE]
+        if told:
+            rest |= {"pending": told, "under_way": [place for place, is_so in enumerate(under_way) if is_so]}
         yield f'{{"state": [{numbers}], {json.dumps(rest)[1:]}'
 
 
@@ -253,7 +330,9 @@ def parse(path: Path, data: bytes, task: Task) -> Demonstrations:
         OntickError: a line is damaged or does not fit the task, or there is none.
     """
     width, legal = len(task.features), range(len(task.actions))
+    acting = {*legal, task.noop, UNDECIDED}
     rows: list[tuple[list[float], int, int, int, int, str]] = []
+    pending, under_way = list[list[int]](), list[list[bool]]()
     for number, line in enumerate(data.splitlines(), start=1):
         try:
             row = json.loads(line)
@@ -261,6 +340,12 @@ def parse(path: Path, data: bytes, task: Task) -> Demonstrations:
             if len(state) != width or action not in legal:
                 raise ValueError("it does not fit the task")
             rows.append((state, action, *(row.get(key, UNKNOWN) for key in ("acted", "seed", "tick")), row["source"]))
+            codes = [UNDECIDED if code is None else code for code in row.get("pending", ())]
+            places = set[int](row.get("under_way", ()))
+            if not (acting.issuperset(codes) and places.issubset(range(len(codes)))):
+                raise ValueError("it does not fit the task")
+            pending.append(codes)
+            under_way.append([place in places for place in range(len(codes))])
         except (ValueError, KeyError, TypeError) as error:
             raise OntickError(
                 f"line {number} of {path} is damaged ({_said(error)}); restore it, or collect the data again"
@@ -275,6 +360,8 @@ def parse(path: Path, data: bytes, task: Task) -> Demonstrations:
         np.array(seeds, dtype=np.int64),
         np.array(ticks, dtype=np.int64),
         np.array(sources),
+        ragged(pending, NO_MORE).astype(np.int8),
+        ragged(under_way, 0).astype(np.bool_),
     )
 
 

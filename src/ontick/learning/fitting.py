@@ -13,6 +13,9 @@ FEW_FEATURES = 4
 SMALL, LARGE = (16,), (128, 128)
 """The default widths for up to `FEW_FEATURES` values, and for more."""
 
+AWARE = (128, 128)
+"""The default widths of a network that is shown pending actions, too."""
+
 NARROW = 32
 """A network whose layers are no wider is smooth by itself."""
 
@@ -25,7 +28,8 @@ class MlpSettings:
     """How a small network is trained."""
 
     hidden: tuple[int, ...] = ()
-    """The widths between the state and the actions; by default 16 for up to four values, else 128 128."""
+    """The widths between the state and the actions; by default 16 for up to four values, else 128 128; and 128 128
+    where the data was collected for a latency."""
     steps: int = 1500
     """How many steps; each learns from one batch."""
     batch: int = 256
@@ -34,13 +38,15 @@ class MlpSettings:
     """The largest; it falls to 0 along a cosine."""
     weight_decay: float | None = None
     """How strongly AdamW pulls the weights to zero, which makes a policy smooth; by default 3 where a layer is wider
-    than 32, else 0.01."""
+    than 32, else 0.01; and 0.01 where the data was collected for a latency."""
     looks: int = 3
     """How often, at equal distances, the network is flown, so that the best is kept."""
     episodes: int = 50
     """How many episodes it flies each time."""
     seed: int = 0
     """Of new weights and of the order of the examples."""
+    memory: bool = True
+    """For a latency: whether it knows its own answers that are still on their way."""
 
     def check(self) -> None:
         """Refuse numbers that mean nothing.
@@ -62,15 +68,15 @@ class MlpSettings:
         if self.seed < 0:
             raise OntickError(f"--mlp.seed {self.seed} is no seed; give 0 or more")
 
-    def widths(self, features: int) -> tuple[int, ...]:
-        """Return the widths between the state and the actions."""
-        return self.hidden or (SMALL if features <= FEW_FEATURES else LARGE)
+    def widths(self, features: int, *, aware: bool = False) -> tuple[int, ...]:
+        """Return the widths between what it is shown and the actions; ``aware``: pending actions are shown, too."""
+        return self.hidden or (AWARE if aware else SMALL if features <= FEW_FEATURES else LARGE)
 
-    def decay(self, features: int) -> float:
+    def decay(self, features: int, *, aware: bool = False) -> float:
         """Return the weight decay."""
         if self.weight_decay is not None:
             return self.weight_decay
-        return GENTLE if max(self.widths(features)) <= NARROW else STRONG
+        return GENTLE if aware or max(self.widths(features)) <= NARROW else STRONG
 
     def as_json(self) -> dict[str, Any]:
         """Return what a pilot's card says of them."""

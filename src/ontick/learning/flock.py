@@ -1,6 +1,6 @@
 """How do many episodes fly at once, so that a policy reads all their states together?
 
-Every episode is flown by the one loop, with time frozen, in a thread of its own. A decision waits until every
+Every episode is flown by the one loop, in simulated time, in a thread of its own. A decision waits until every
 episode still flying has asked; then one reading answers them all. The flights are those of one after another.
 """
 
@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from ontick.controllers.base import Controller, Decision, Observation
+from ontick.controllers.pending import Aware, Outlook
+from ontick.dead_time import Awareness, DeadTime
 from ontick.evaluation.episodes import Progress, silent
 from ontick.late import LateRule
-from ontick.latency import Constant
+from ontick.latency import Constant, LatencyModel
 from ontick.loop import VirtualTime, fly
 from ontick.records import Flight, State
 from ontick.tasks.base import Environment, Task
@@ -32,8 +35,38 @@ class ManyPolicy(Protocol):
     """A policy that answers many states at once."""
 
     def decide_many(self, states: npt.NDArray[np.float32]) -> Sequence[int]:
-        """Return an action for each of ``states``, shape (n, features)."""
+        """Return an action for each of ``states``, shape (n, features).
+
+        A policy that is made for its dead time is shown rows, shape (n, features + pending): see
+        `ontick.controllers.pending`.
+        """
         ...
+
+
+@dataclass(frozen=True)
+class Air:
+    """How late answers are, how they are asked for, and what acts meanwhile."""
+
+    latency: LatencyModel = field(default_factory=lambda: Constant(0))
+    in_flight: int = 1
+    late: LateRule = LateRule.HOLD
+
+    @staticmethod
+    def of(dead_time: DeadTime | None) -> Air:
+        """Return what ``dead_time`` is the dead time of; None: time is frozen.
+
+        Raises:
+            OntickError: its latencies are in a file that is not there any more.
+        """
+        return Air() if dead_time is None else Air(dead_time.model, dead_time.in_flight, dead_time.late)
+
+    def fly(self, task: Task, env: Environment, controller: Controller, seed: int) -> Flight:
+        """Fly one episode in it."""
+        time = VirtualTime(self.latency)
+        return fly(task, env, controller, time, late=self.late, seed=seed, in_flight=self.in_flight)
+
+
+FROZEN = Air()
 
 
 def fly_together(
@@ -43,18 +76,34 @@ def fly_together(
     *,
     dress: Dress | None = None,
     make: Callable[[], Environment] | None = None,
+    aware: Awareness | None = None,
+    air: Air | None = None,
     progress: Progress = silent,
 ) -> list[Flight]:
-    """Fly one episode for each seed with time frozen; return them in the order of the seeds.
+    """Fly one episode for each seed; return them in the order of the seeds.
 
-    ``make`` gives each episode its environment; by default the task does.
+    Args:
+        task: what is flown.
+        policy: who flies.
+        seeds: of the episodes.
+        dress: what is put around each episode's controller.
+        make: gives each episode its environment; by default the task does.
+        aware: what a policy that is made for its dead time is shown.
+        air: what is flown in; by default that dead time, and for other policies time is frozen.
+        progress: told of each group.
 
     Raises:
         OntickError: the policy or the environment failed.
         KeyboardInterrupt: the user pressed Ctrl-C.
     """
     flights: list[Flight] = []
-    for group in fly_in_groups(task, policy, seeds, dress=dress, make=make):
+    air = air or Air.of(None if aware is None else aware.dead_time)
+
+    def dressed(seat: Controller) -> Controller:
+        controller = seat if dress is None else dress(seat)
+        return controller if aware is None else Aware(controller, Outlook(task, aware))
+
+    for group in fly_in_groups(task, policy, seeds, dress=dressed, make=make, air=air):
         flights += group
         progress(len(flights), len(seeds), f"{flights[-1].episode.outcome} after {flights[-1].episode.steps} steps")
     return flights
@@ -67,14 +116,20 @@ def fly_in_groups(
     *,
     dress: Dress | None = None,
     make: Callable[[], Environment] | None = None,
+    air: Air = FROZEN,
 ) -> Iterator[list[Flight]]:
-    """Yield what `fly_together` returns group by group, as many flights as there may be at once."""
+    """Yield flights in ``air`` group by group, as many as there may be at once, in the order of the seeds."""
     for first in range(0, len(seeds), MOST_TOGETHER):
-        yield _fly_group(task, policy, seeds[first : first + MOST_TOGETHER], dress, make or task.make)
+        yield _fly_group(task, policy, seeds[first : first + MOST_TOGETHER], dress, make or task.make, air)
 
 
 def _fly_group(
-    task: Task, policy: ManyPolicy, seeds: Sequence[int], dress: Dress | None, make: Callable[[], Environment]
+    task: Task,
+    policy: ManyPolicy,
+    seeds: Sequence[int],
+    dress: Dress | None,
+    make: Callable[[], Environment],
+    air: Air,
 ) -> list[Flight]:
     table = _Table(policy, len(seeds))
     flown: dict[int, Flight] = {}
@@ -83,8 +138,7 @@ def _fly_group(
         try:
             seat: Controller = _Seat(table)
             controller = seat if dress is None else dress(seat)
-            time = VirtualTime(Constant(0))
-            flown[place] = fly(task, make(), controller, time, late=LateRule.HOLD, seed=seeds[place])
+            flown[place] = air.fly(task, make(), controller, seeds[place])
         except BaseException as error:
             table.give_up(error)
         finally:

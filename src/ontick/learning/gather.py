@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from ontick.controllers.catalog import Asking, make_controller
+from ontick.controllers.mlp import MlpController
+from ontick.dead_time import Aim
 from ontick.errors import OntickError
 from ontick.evaluation.episodes import Progress, silent
+from ontick.late import LateRule
 from ontick.learning.collect import BOX, collect, find_labeller, sample_box
 from ontick.learning.dataset import (
     Dataset,
@@ -21,6 +24,7 @@ from ontick.learning.dataset import (
     read_dataset_card,
     write_dataset,
 )
+from ontick.learning.hindsight import Asked, dead_time_for
 from ontick.learning.noise import Noise, NoiseKind
 from ontick.learning.seeds import TRAINING_SEED
 from ontick.tasks import find_task
@@ -42,6 +46,13 @@ class CollectSetup:
     """Of the first episode; the others count up from it, through all the noises."""
     box: int = 0
     """How many sampled states are added."""
+    latency: str | None = None
+    """What an answer takes; None: time is frozen, and what is wanted is what is right at once."""
+    in_flight: int = 1
+    late: LateRule = LateRule.HOLD
+    aim: Aim | None = None
+    asked: Asked | None = None
+    """In which state the actor is asked under a latency; None: the teacher at the landing, others at the start."""
     asking: Asking = field(default_factory=Asking)
     task_module: str | None = None
 
@@ -57,6 +68,17 @@ class CollectSetup:
             raise OntickError("nothing is asked for; give --episodes 100, or --box 50000, or both")
         if self.seed < 0:
             raise OntickError(f"--seed {self.seed} is no seed; give 0 or more")
+        if self.latency is not None and self.box:
+            raise OntickError(
+                "states of a box are of no flight, so nothing comes late there; leave --box or --latency out"
+            )
+        if self.latency is None and self.asked is not None:
+            raise OntickError("--asked is about late answers; add --latency 150, or leave it out")
+
+    @property
+    def asks(self) -> Asked:
+        """In which state the actor is asked under a latency."""
+        return self.asked or (Asked.LANDING if self.actor == "teacher" else Asked.START)
 
 
 def gather(setup: CollectSetup, to: Path, progress: Progress = silent) -> Dataset:
@@ -72,9 +94,13 @@ def gather(setup: CollectSetup, to: Path, progress: Progress = silent) -> Datase
     if len(set(noises)) < len(noises):
         raise OntickError(f"a noise is given twice in --noise {' '.join(setup.noise)}; give each once")
     labeller = find_labeller(setup.labeller, task)
+    dead_time = dead_time_for(task, setup.latency, setup.in_flight, setup.late, setup.aim)
     check_new(to)
     total, parts = len(noises) * setup.episodes, list[Demonstrations]()
     actor = make_controller(setup.actor, task, setup.asking) if noises else None
+    aware = None
+    if dead_time is not None and isinstance(actor, MlpController) and actor.outlook is not None:
+        aware = replace(actor.outlook.aware, dead_time=dead_time)
     for noise in noises:
         noise.make(task)  # before anything is flown
     for number, noise in enumerate(noises):
@@ -87,10 +113,23 @@ def gather(setup: CollectSetup, to: Path, progress: Progress = silent) -> Datase
 
         first = setup.seed + flown
         seeds = range(first, first + setup.episodes)
-        parts.append(collect(task, actor, labeller, noise, seeds, source=source(setup.actor, noise), progress=tell))
+        parts.append(
+            collect(
+                task,
+                actor,
+                labeller,
+                noise,
+                seeds,
+                source=source(setup.actor, noise),
+                dead_time=dead_time,
+                asked=setup.asks,
+                aware=aware,
+                progress=tell,
+            )
+        )
     if setup.box:
         parts.append(sample_box(task, labeller, setup.box, setup.seed))
-    return write_dataset(to, task, joined(parts), {"verb": "collect", **asdict(setup)})
+    return write_dataset(to, task, joined(parts), {"verb": "collect", **asdict(setup)}, dead_time)
 
 
 def source(actor: str, noise: Noise) -> str:
@@ -126,9 +165,11 @@ def read_together(folders: Sequence[Path], task_module: str | None = None) -> tu
     if len(parts) == 1:
         return task, parts[0]
     demos = joined([part.demonstrations for part in parts])
+    dead_times = {part.dead_time for part in parts}
+    dead_time = dead_times.pop() if len(dead_times) == 1 else None
     cards = [{"folder": str(folder), **part.card} for folder, part in zip(folders, parts, strict=True)]
     made = {"joined": [{"folder": card["folder"], "hash": card["hash"], "n": card["n"]} for card in cards]}
-    return task, Dataset(demos, describe(task, demos) | {"hash": _hash_of(hashes), "made": made})
+    return task, Dataset(demos, describe(task, demos, dead_time) | {"hash": _hash_of(hashes), "made": made})
 
 
 def _hash_of(hashes: Sequence[str]) -> str:

@@ -46,6 +46,11 @@ def export_minari(dataset: Dataset, task: Task, folder: Path, progress: Progress
             differently when flown again.
     """
     name = f"{task.name}-v0"
+    if dataset.dead_time is not None:
+        raise OntickError(
+            "what is wanted here is for the ticks where late answers act, and Minari keeps what is done in each state; "
+            "export it as chat, or collect without --latency"
+        )
     episodes = list(_episodes(dataset.demonstrations))
     buffers: list[Any] = []
     for number, episode in enumerate(episodes):

@@ -67,8 +67,9 @@ class Mixture:
         self._said: dict[bytes, int] = {}
 
     def decide_many(self, states: npt.NDArray[np.float32]) -> Sequence[int]:
-        """Return what is done in each of ``states``, shape (n, features)."""
+        """Return what is done in each of ``states``, shape (n, features), or of rows, which go on after the state."""
         actions = [int(action) for action in self._student.decide_many(states)]
+        states = states[:, : len(self._task.features)]
         self._said |= {state.tobytes(): action for state, action in zip(states, actions, strict=True)}
         taken = np.flatnonzero([self._coin(state) < self._beta for state in states])
         for place, wanted in zip(taken.tolist(), label(self._task, self._teacher, states[taken]).tolist(), strict=True):

@@ -10,12 +10,22 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ontick.controllers.mlp import MlpController, Network, load_mlp, network_bytes
+from ontick.controllers.mlp import Encoding, MlpController, Network, load_mlp, network_bytes
+from ontick.dead_time import Awareness
 from ontick.errors import OntickError, missing_package
 from ontick.evaluation.episodes import Progress, silent
 from ontick.evaluation.summary import summarise
 from ontick.learning.balance import Balance, balance_weights
-from ontick.learning.dataset import Dataset, check_new, joined, new_folder, read_dataset, seed_ranges
+from ontick.learning.dataset import (
+    Dataset,
+    Demonstrations,
+    check_new,
+    dead_time_of,
+    joined,
+    new_folder,
+    read_dataset,
+    seed_ranges,
+)
 from ontick.learning.fitting import MlpSettings
 from ontick.learning.flock import fly_together
 from ontick.learning.seeds import SELECTION_SEED, check_apart
@@ -93,14 +103,15 @@ def learn(lesson: Lesson, to: Path, progress: Progress = silent) -> PilotCard:
         OntickError: the data does not fit, the training failed, or the folder cannot be written.
     """
     task = lesson.task
-    start, settings = _beginning(lesson)
+    demos = joined([dataset.demonstrations for dataset in lesson.datasets])
+    start, settings, aware = _beginning(lesson, demos)
     selection = range(SELECTION_SEED, SELECTION_SEED + settings.episodes)
     seeds = [pair for dataset in lesson.datasets for pair in dataset.card["seeds"]]
     check_apart(seeds, selection)
     parent = None if lesson.parent is None else read_card(lesson.parent)
     began = time.perf_counter()
-    best, looks = _best(lesson, start, settings, selection, progress)
-    content = network_bytes(best.network, task)
+    best, looks = _best(lesson, demos, start, settings, aware, selection, progress)
+    content = network_bytes(best.network, task, aware)
     chosen = looks[best.number]
     ranges = {(first, last) for first, last in [*seeds, *seed_ranges(selection), *(parent.seeds if parent else ())]}
     card = PilotCard(
@@ -112,6 +123,7 @@ def learn(lesson: Lesson, to: Path, progress: Progress = silent) -> PilotCard:
         parent=None if parent is None else parent.id,
         data=tuple(dataset.origin for dataset in lesson.datasets),
         seeds=tuple(sorted(ranges)),
+        aware=aware,
         settings={**settings.as_json(), "sizes": list(best.network.sizes), **lesson.said},
         metrics={
             "parameters": best.network.parameters,
@@ -135,33 +147,58 @@ class _Best:
     summary: Json
 
 
-def _beginning(lesson: Lesson) -> tuple[Network | None, MlpSettings]:
-    """Return the network to go on from, None for a new one, and the settings with its widths."""
+def _beginning(lesson: Lesson, demos: Demonstrations) -> tuple[Network | None, MlpSettings, Awareness | None]:
+    """Return the network to go on from, None for a new one, the settings with its widths, and what it is shown."""
     task, settings = lesson.task, lesson.settings
+    dead_time = dead_time_of(lesson.datasets)
+    aware = None if dead_time is None else Awareness(dead_time, demos.pending.shape[1], settings.memory)
     if lesson.parent is None or not lesson.from_parent:
-        return None, replace(settings, hidden=settings.widths(len(task.features)))
-    start = load_mlp(lesson.parent, task).network
-    widths = start.sizes[1:-1]
+        widths = settings.widths(len(task.features), aware=aware is not None and aware.pending > 0)
+        return None, replace(settings, hidden=widths), aware
+    parent = load_mlp(lesson.parent, task)
+    widths = parent.network.sizes[1:-1]
     if settings.hidden not in {(), widths}:
-        sizes = "-".join(map(str, start.sizes))
+        sizes = "-".join(map(str, parent.network.sizes))
         raise OntickError(f"{lesson.parent} is a network of {sizes}; leave --mlp.hidden out to go on from it")
-    return start, replace(settings, hidden=widths)
+    was = None if parent.outlook is None else parent.outlook.aware
+    if aware is not None and was is not None:
+        aware = replace(aware, pending=was.pending)
+    if aware != was:
+        raise OntickError(
+            f"{lesson.parent} was trained {_for(was)}, and the data was collected {_for(aware)}; begin without --from, "
+            "or with other data"
+        )
+    return parent.network, replace(settings, hidden=widths), aware
+
+
+def _for(aware: Awareness | None) -> str:
+    return "for no latency" if aware is None else f"for {aware}"
 
 
 def _best(
-    lesson: Lesson, start: Network | None, settings: MlpSettings, selection: range, progress: Progress
+    lesson: Lesson,
+    demos: Demonstrations,
+    start: Network | None,
+    settings: MlpSettings,
+    aware: Awareness | None,
+    selection: range,
+    progress: Progress,
 ) -> tuple[_Best, list[Json]]:
     """Return the look that flew best, and what each came to."""
     try:
-        from ontick.learning.cloning import clone
+        from ontick.learning.cloning import Lessons, clone
     except ImportError as error:
         raise missing_package("PyTorch, which trains,", "'ontick[train]'") from error
     task = lesson.task
-    demos = joined([dataset.demonstrations for dataset in lesson.datasets])
+    inputs = demos.states
+    if aware is not None:
+        inputs = Encoding.of(task, aware).inputs_of(demos.rows(aware.pending, memory=aware.memory))
+    lessons = Lessons(inputs, demos.actions, lesson.weights, len(task.features))
     best: _Best | None = None
     looks: list[Json] = []
-    for look in clone(demos, lesson.weights, len(task.actions), settings, start):
-        summary = summarise(task, fly_together(task, MlpController(look.network), selection))
+    for look in clone(lessons, len(task.actions), settings, start):
+        flown = MlpController(look.network, task, aware)
+        summary = summarise(task, fly_together(task, flown, selection, aware=aware))
         found = {name: summary[name] for name in ("n", task.success, "success_rate", "reward_mean")}
         looks.append({"step": look.step, "loss": look.loss, **found})
         progress(look.step, settings.steps, f"{summary[task.success]}/{summary['n']} {task.success}")

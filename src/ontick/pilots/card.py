@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ontick.cache import write_json
+from ontick.dead_time import Awareness
 from ontick.errors import OntickError
 from ontick.prompts import PromptStyle
 from ontick.provenance import provenance
@@ -64,7 +65,13 @@ class PilotCard:
     """What training was asked for."""
     metrics: Json = field(default_factory=dict[str, Any])
     """What came of it: ``steps``, ``train_s``, ``loss``, ``evaluation`` (a summary), …"""
+    aware: Awareness | None = None
+    """The dead time that it was trained for, and what it is shown of it; None: none."""
     made: Json = field(default_factory=provenance)
+
+    def as_json(self) -> Json:
+        """Return what ``pilot.json`` holds."""
+        return asdict(self) | {"aware": None if self.aware is None else self.aware.as_json()}
 
     def trained_on(self, seed: int) -> bool:
         """Say whether an episode of this seed was flown in training, so that it proves nothing."""
@@ -90,7 +97,7 @@ def write_card(folder: Path, card: PilotCard) -> None:
     Raises:
         OSError: the folder cannot be written.
     """
-    write_json(folder / CARD, asdict(card))
+    write_json(folder / CARD, card.as_json())
 
 
 def read_card(folder: Path) -> PilotCard:
@@ -113,6 +120,8 @@ def _card(found: Json) -> PilotCard:
     known = {name: found[name] for name in PilotCard.__dataclass_fields__ if name in found}
     if known.get("prompt") is not None:
         known["prompt"] = PromptStyle.from_json(known["prompt"])
+    if known.get("aware") is not None:
+        known["aware"] = Awareness.from_json(known["aware"])
     known["kind"] = Kind(known["kind"])
     known["data"] = tuple(known.get("data", ()))
     known["seeds"] = tuple((int(first), int(last)) for first, last in known.get("seeds", ()))

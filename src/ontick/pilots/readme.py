@@ -68,7 +68,19 @@ def _opening(card: PilotCard) -> str:
     ancestry = f" It is version {card.version}, made from the pilot `{card.parent}`." if card.parent else ""
     return (
         f"{_WHAT[card.kind]}{of}, trained to fly the task `{card.task}` in real time with "
-        f"[Ontick](https://pypi.org/project/ontick/).{ancestry}"
+        f"[Ontick](https://pypi.org/project/ontick/).{ancestry}{_for_late_answers(card)}"
+    )
+
+
+def _for_late_answers(card: PilotCard) -> str:
+    if card.aware is None:
+        return ""
+    dead_time, pending = card.aware.dead_time, card.aware.pending
+    shown = f" It is shown up to {pending} of the actions that act before its own." if pending else ""
+    flags = f"--in-flight {dead_time.in_flight} --late {dead_time.late.value}"
+    return (
+        f"\n\nIt was trained for answers that are late, `--latency {dead_time.latency}`: fly it with `{flags}`, as it "
+        f"was trained.{shown}"
     )
 
 

@@ -16,6 +16,13 @@ def data_parts(data: Json) -> Iterator[RenderableType]:
     """Yield what a dataset holds, part by part."""
     yield _sources_table(data)
     yield _actions_table(data)
+    late = data.get("dead_time")
+    if late is not None:
+        aimed = f", aimed at {late['target_ms']:.0f} ms" if late["aim"] == "target" else ""
+        yield (
+            f"for late answers: latency {late['latency']}, {late['in_flight']} in flight, {late['late']}{aimed}; "
+            f"up to {late['pending']} pending actions"
+        )
     yield f"{data['n']} states, seeds flown: {seeds_said(data['seeds'])}"
 
 

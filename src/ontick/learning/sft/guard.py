@@ -11,9 +11,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from ontick.dead_time import DeadTime
 from ontick.errors import OntickError
 from ontick.learning.dataset import Demonstrations, seed_ranges
 from ontick.learning.sft.tokens import Asker, Asks, Examples
+from ontick.prompts import PromptStyle, begun
 from ontick.records import State
 
 LOOKED_AT = 64
@@ -78,6 +80,19 @@ def check_seeds(demos: Demonstrations, judged: Iterable[int]) -> None:
         )
 
 
+def check_pending(style: PromptStyle, dead_time: DeadTime | None) -> None:
+    """See that what the prompt is to show is in the data.
+
+    Raises:
+        OntickError: the prompt shows pending actions, and none are.
+    """
+    if style.pending and dead_time is None:
+        raise OntickError(
+            "--prompt.pending shows actions that act before the answer, and the data was collected for no latency; "
+            "leave it out, or collect with --latency"
+        )
+
+
 def check_answers(asker: Asker, demos: Demonstrations, examples: Examples) -> None:
     """See that what is learnt is what the model would be asked and would answer, token by token.
 
@@ -87,9 +102,10 @@ def check_answers(asker: Asker, demos: Demonstrations, examples: Examples) -> No
     Raises:
         OntickError: it is not.
     """
-    conversation = asker.conversation
+    conversation, prompt = asker.conversation, asker.prompt
+    rows = demos.rows(prompt.style.pending)
     for number in spread(len(demos), LOOKED_AT):
-        answered = asker.prompt.answered(demos.states[number], int(demos.actions[number]))
+        answered = begun(prompt.asked(rows[number]), prompt.choices[int(demos.actions[number])])
         whole = conversation.tokenize(conversation.template.render(answered))
         if whole != [*examples.whole(number), int(examples.targets[number])]:
             raise OntickError(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ontick.errors import OntickError
 from ontick.evaluation.episodes import Progress, silent
-from ontick.learning.dataset import Dataset, joined
+from ontick.learning.dataset import Dataset, dead_time_of, joined
 from ontick.learning.flock import ManyPolicy
 from ontick.learning.sft.model import load_pilot
 from ontick.learning.sft.plan import Lesson
@@ -67,6 +67,7 @@ class SftLearner:
             tuple(dataset.origin for dataset in datasets),
             None if alike else weights,
             "none" if alike else "given",
+            dead_time_of(datasets),
         )
         fine_tune(self._task, lesson, self._settings, to, parent=parent, anew=start == "base", progress=progress)
         return to

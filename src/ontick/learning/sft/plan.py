@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ontick.dead_time import Awareness, DeadTime
 from ontick.learning.balance import Balance, balance_weights
-from ontick.learning.dataset import Dataset, Demonstrations, joined
+from ontick.learning.dataset import Dataset, Demonstrations, dead_time_of, joined
 from ontick.learning.sft.folder import TrainingFolder
 from ontick.learning.sft.model import Parent, Student
 from ontick.learning.sft.settings import SftSettings
@@ -31,13 +32,15 @@ class Lesson:
     """How often each is drawn, relative to the others, shape (n,); None: all alike."""
     balance: str = "none"
     """Where the weights come from, in a word."""
+    dead_time: DeadTime | None = None
+    """The dead time that the data was collected for."""
 
 
 def lesson_of(datasets: Sequence[Dataset], n_actions: int, balance: Balance) -> Lesson:
     """Return what is learnt from several datasets together."""
     demos = joined([dataset.demonstrations for dataset in datasets])
     weights = None if balance is Balance.NONE else balance_weights(demos.actions, n_actions, balance)
-    return Lesson(demos, tuple(dataset.origin for dataset in datasets), weights, balance.value)
+    return Lesson(demos, tuple(dataset.origin for dataset in datasets), weights, balance.value, dead_time_of(datasets))
 
 
 class Plan(NamedTuple):
@@ -55,3 +58,14 @@ class Plan(NamedTuple):
     parent: Parent | None
     digest: str
     """SHA-256 of the base's weights."""
+
+    @property
+    def aware(self) -> Awareness | None:
+        """What the pilot is to be shown of its dead time. A language model does not know what it has not said yet."""
+        dead_time = self.lesson.dead_time
+        return None if dead_time is None else Awareness(dead_time, self.settings.prompt.pending, memory=False)
+
+    @property
+    def rows(self) -> npt.NDArray[np.float32]:
+        """What the model is shown of each example, shape (n, features + pending)."""
+        return self.lesson.demos.rows(self.settings.prompt.pending)

@@ -35,8 +35,8 @@ def save(plan: Plan, into: Path) -> None:
     plan.student.tokenizer.save_pretrained(into)
     saved = _transformers.AutoTokenizer.from_pretrained(into, local_files_only=True)
     reread = Asker(plan.student.asker.prompt, Conversation(saved, into.name))
-    states = plan.lesson.demos.states[guard.spread(len(plan.lesson.demos), guard.LOOKED_AT)]
-    guard.check_same_prompts(plan.student.asker, reread, states, "the saved tokenizer")
+    rows = plan.rows[guard.spread(len(plan.lesson.demos), guard.LOOKED_AT)]
+    guard.check_same_prompts(plan.student.asker, reread, rows, "the saved tokenizer")
 
 
 def metrics_of(plan: Plan, state: Any, train_s: float, *, resumed: bool) -> Json:
@@ -90,6 +90,7 @@ def card_of(plan: Plan, metrics: Json) -> PilotCard:
         prompt=plan.settings.prompt,
         data=plan.lesson.data,
         seeds=tuple(seeds),
+        aware=plan.aware,
         settings=plan.settings.as_json() | {"balance": plan.lesson.balance},
         metrics=metrics,
     )

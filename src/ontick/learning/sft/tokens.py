@@ -35,7 +35,7 @@ class Asks(Protocol):
 
 
 class Asker:
-    """Puts a task's states to a model that has ``conversation``'s tokenizer."""
+    """Puts a task's states to a model that has ``conversation``'s tokenizer, or rows: see `Prompt.asked`."""
 
     def __init__(self, prompt: Prompt, conversation: Conversation) -> None:
         self.prompt = prompt
@@ -43,7 +43,7 @@ class Asker:
 
     def prompt_tokens(self, state: State | Sequence[float]) -> list[int]:
         """Return the tokens that the model reads."""
-        return self.conversation.tokens.tokens(self.prompt.messages(state))
+        return self.conversation.tokens.tokens(self.prompt.asked(state))
 
     def answer_tokens(self, state: State | Sequence[float]) -> list[int]:
         """Return the token of each action after that prompt.
@@ -51,7 +51,7 @@ class Asker:
         Raises:
             OntickError: an action is not said by one token of its own there.
         """
-        messages = self.prompt.messages(state)
+        messages = self.prompt.asked(state)
         return self.conversation.tokens.answers(
             messages, self.conversation.tokens.tokens(messages), self.prompt.choices
         )
@@ -83,11 +83,11 @@ def tokenise(asker: Asker, demos: Demonstrations) -> Examples:
     # Rounded values repeat, so that there are far fewer prompts than states.
     told: dict[str, tuple[list[int], list[int]]] = {}
     asked: list[str] = []
-    for state in demos.states:
-        words = asker.prompt.describe(state)
+    for row in demos.rows(asker.prompt.style.pending):
+        words = asker.prompt.asked(row)[-1].content
         asked.append(words)
         if words not in told:
-            told[words] = asker.prompt_tokens(state), asker.answer_tokens(state)
+            told[words] = asker.prompt_tokens(row), asker.answer_tokens(row)
     shared = shared_prefix([prompt for prompt, _ in told.values()])
     prefix = next(iter(told.values()))[0][:shared]
     rests = {words: np.array(prompt[shared:], dtype=np.int64) for words, (prompt, _) in told.items()}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,7 @@ def train_language_model(setup: SftSetup, progress: Progress = silent) -> Json |
     lesson = lesson_of(datasets, len(task.actions), setup.balance)
     parent = None if setup.parent is None else find_pilot(setup.parent)
     card = fine_tune(task, lesson, setup.settings, setup.to.expanduser(), parent=parent, progress=progress)
-    return {"pilot": str(setup.to), **asdict(card)} if is_main_process() else None
+    return {"pilot": str(setup.to), **card.as_json()} if is_main_process() else None
 
 
 def fine_tune(
@@ -96,6 +95,7 @@ def fine_tune(
             raise OntickError(f"{parent} flies {origin.card.task}, not {task.name}; begin with another")
         settings = as_parent_was(settings, origin)
     guard.check_seeds(lesson.demos, settings.selection.seeds)
+    guard.check_pending(settings.prompt, lesson.dead_time)
     digest = base_digest(settings.base)
     asked = _asked(task, lesson, settings, origin, digest) | {"anew": anew}
     folder = TrainingFolder(to)
@@ -128,7 +128,7 @@ def _prepare(
     guard.check_room(examples, student.context_tokens)
     guard.check_answers(student.asker, demos, examples)
     if args.process_index == 0:
-        _check_flight(task, settings, student, demos.states)
+        _check_flight(task, settings, student, demos.rows(settings.prompt.pending))
     some = guard.spread(len(demos), COMPARED)
     reader = fitting_reader(model, examples.prefix, [examples.suffixes[number].tolist() for number in some])
     return Plan(task, settings, lesson, student, examples, reader, folder, args, origin, digest)
@@ -142,10 +142,10 @@ class _ModelAsks:
         self._model = model
 
     def prompt_tokens(self, state: State | Sequence[float]) -> list[int]:
-        return self._model.tokens(self._prompt.messages(state))
+        return self._model.tokens(self._prompt.asked(state))
 
     def answer_tokens(self, state: State | Sequence[float]) -> list[int]:
-        return self._model.answer_tokens(self._prompt.messages(state), self._prompt.choices)
+        return self._model.answer_tokens(self._prompt.asked(state), self._prompt.choices)
 
 
 def _check_flight(task: Task, settings: SftSettings, student: Student, states: npt.NDArray[np.float32]) -> None:
@@ -164,7 +164,11 @@ def _check_flight(task: Task, settings: SftSettings, student: Student, states: n
 def _train(plan: Plan, progress: Progress) -> PilotCard:
     settings, folder, args, model = plan.settings, plan.folder, plan.args, plan.student.model
     policy = BatchPolicy(model, plan.student.asker, shares=isinstance(plan.reader, SharedPrefix))
-    examiner = Examiner(plan.task, policy, settings.selection, folder.training) if settings.selection.every else None
+    examiner = (
+        Examiner(plan.task, policy, settings.selection, folder.training, plan.aware)
+        if settings.selection.every
+        else None
+    )
     order = draw_order(
         len(plan.lesson.demos),
         settings.optimiser.steps * settings.optimiser.batch,
@@ -207,6 +211,7 @@ def _asked(task: Task, lesson: Lesson, settings: SftSettings, origin: Parent | N
         "balance": lesson.balance,
         "data": [data.get("hash") for data in lesson.data] or len(lesson.demos),
         "base_digest": digest,
+        "dead_time": None if lesson.dead_time is None else lesson.dead_time.as_json(),
         "parent": None if origin is None else origin.card.id,
     }
     return json.loads(json.dumps(asked))

@@ -19,6 +19,7 @@ import transformers
 from torch import nn
 
 from ontick.cache import made_whole
+from ontick.dead_time import Awareness
 from ontick.errors import OntickError
 from ontick.evaluation.episodes import Progress
 from ontick.evaluation.summary import summarise
@@ -62,11 +63,19 @@ def answer_loss(reader: BatchReader, model: Any, batch: dict[str, torch.Tensor])
 class Examiner:
     """Flies the selection's episodes and writes what came of it into ``folder``."""
 
-    def __init__(self, task: Task, policy: BatchPolicy, selection: SelectionOptions, folder: Path) -> None:
+    def __init__(
+        self,
+        task: Task,
+        policy: BatchPolicy,
+        selection: SelectionOptions,
+        folder: Path,
+        aware: Awareness | None = None,
+    ) -> None:
         self._task = task
         self._policy = policy
         self._selection = selection
         self._folder = folder
+        self._aware = aware
         self._began = time.perf_counter()
 
     def examine(self, step: int) -> Json:
@@ -77,7 +86,7 @@ class Examiner:
         """
         began = time.perf_counter()
         self._policy.forget()
-        flights = fly_together(self._task, self._policy, self._selection.seeds)
+        flights = fly_together(self._task, self._policy, self._selection.seeds, aware=self._aware)
         summary = summarise(self._task, flights)
         rate, reward = summary["success_rate"], summary["reward_mean"]
         found = {
