@@ -1,7 +1,7 @@
 """How late will an answer act that is asked for now? The dead time that a policy learns for, and flies with.
 
-An answer acts on arrival, or, with jitter, at a tick that it was aimed at from the start: the latency's 95th percentile
-after its request began. What comes sooner is kept until then, so that the dead time is the same for 19 of 20.
+An answer acts on arrival, or, with jitter, at a tick that it was aimed at from the start: the latency's 99th percentile
+after its request began. What comes sooner is kept until then, so that the dead time is the same for nearly all.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ NO_MORE = -1
 UNDECIDED = -2
 """In place of a pending action: an answer that has not come yet decides."""
 
-TARGET_QUANTILE = 0.95
-"""The share of the answers that are there by the tick that they were aimed at."""
+TARGET_QUANTILE = 0.99
+"""The share of the answers that are there by the tick that they were aimed at (docs/log.md)."""
 
 
 class Aim(StrEnum):

@@ -196,7 +196,7 @@ class Learnt:
     aim: Annotated[
         Aim | None,
         arg(
-            help="--latency: an answer acts when it comes (arrival), or waits for the latency's p95, so that the "
+            help="--latency: an answer acts when it comes (arrival), or waits for the latency's p99, so that the "
             "delay is constant (target).",
             help_behavior_hint="(default: hold: arrival; noop: target)",
         ),

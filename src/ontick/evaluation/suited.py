@@ -29,7 +29,7 @@ def check_alone(word: str, controller: Controller, predict: Predict, chunk: int)
 def remarks(aware: Awareness | None, in_flight: int, late: LateRule, task: Task, decision_ms: Json) -> list[str]:
     """Return in which ways flights are not those that a pilot was trained for, a sentence each.
 
-    ``decision_ms`` is the summary's: the ``p50`` and ``p95`` of how late the answers were, None without any.
+    ``decision_ms`` is the summary's: the ``p50`` and ``p99`` of how late the answers were, None without any.
     """
     if aware is None:
         return []
@@ -39,11 +39,11 @@ def remarks(aware: Awareness | None, in_flight: int, late: LateRule, task: Task,
         found.append(f"it was trained under --late {dead_time.late}, not {late}")
     if in_flight != dead_time.in_flight:
         found.append(f"it was trained with --in-flight {dead_time.in_flight}, not {in_flight}")
-    middle, most = decision_ms["p50"], decision_ms["p95"]
+    middle, most = decision_ms["p50"], decision_ms["p99"]
     if middle is None or most is None:
         return found
     if dead_time.aim is Aim.TARGET and most > dead_time.target_ms + task.tick_ms:
-        found.append(f"it aims its answers {dead_time.target_ms:.0f} ms ahead, and 1 in 20 took over {most:.0f} ms")
+        found.append(f"it aims its answers {dead_time.target_ms:.0f} ms ahead, and they took up to {most:.0f} ms")
     if dead_time.aim is Aim.ARRIVAL and abs(middle - dead_time.typical_ms) > task.tick_ms:
         found.append(f"it was trained for answers after {dead_time.typical_ms:.0f} ms, and they took {middle:.0f} ms")
     return found

@@ -19,7 +19,7 @@ from torch import Tensor, nn, optim
 
 from ontick.controllers.mlp import Network
 from ontick.errors import OntickError
-from ontick.learning.fitting import MlpSettings
+from ontick.learning.fitting import STEPS, MlpSettings
 
 _torch: Any = torch
 """PyTorch leaves much of itself untyped."""
@@ -53,7 +53,7 @@ def clone(lessons: Lessons, actions: int, settings: MlpSettings, start: Network 
     Args:
         lessons: what is learnt from.
         actions: how many actions there are.
-        settings: how.
+        settings: how, with nothing left to default.
         start: the network to go on from; None: new weights.
 
     Raises:
@@ -62,14 +62,15 @@ def clone(lessons: Lessons, actions: int, settings: MlpSettings, start: Network 
     with one_thread():
         scaled = start or new_network(lessons, actions, settings)
         model = _module(scaled)
-        decay = settings.decay(lessons.values, aware=lessons.values < lessons.inputs.shape[1])
+        decay = settings.decay(aware=lessons.values < lessons.inputs.shape[1])
+        steps = settings.steps or STEPS
         optimiser: Any = optim.AdamW(model.parameters(), settings.learning_rate, weight_decay=decay)
-        cosine: Any = optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.steps)
+        cosine: Any = optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
         states = _torch.from_numpy(((lessons.inputs - scaled.offset) / scaled.scale).astype(np.float32))
         labels = _torch.from_numpy(lessons.labels)
         counts = _torch.from_numpy(lessons.weights.astype(np.float32))
         order = endless_order(len(lessons.labels), settings.batch, settings.seed)
-        ends = [round(settings.steps * (look + 1) / settings.looks) for look in range(settings.looks)]
+        ends = [round(steps * (look + 1) / settings.looks) for look in range(settings.looks)]
         for begin, end in pairwise((0, *ends)):
             total = torch.zeros(())
             for _ in range(begin, end):
@@ -92,7 +93,7 @@ def new_network(lessons: Lessons, actions: int, settings: MlpSettings) -> Networ
     inputs = lessons.inputs.shape[1]
     states = lessons.inputs[:, : lessons.values]
     spread = states.std(axis=0)
-    sizes = (inputs, *settings.widths(lessons.values, aware=lessons.values < inputs), actions)
+    sizes = (inputs, *settings.hidden, actions)
     with _torch.random.fork_rng(devices=[]):
         _torch.manual_seed(settings.seed)
         layers = [nn.Linear(*widths) for widths in pairwise(sizes)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ontick.errors import OntickError
@@ -13,8 +13,11 @@ FEW_FEATURES = 4
 SMALL, LARGE = (16,), (128, 128)
 """The default widths for up to `FEW_FEATURES` values, and for more."""
 
-AWARE = (128, 128)
-"""The default widths of a network that is shown pending actions, too."""
+AWARE = (64, 64)
+"""The default widths of a network that is shown pending actions, too, for up to `FEW_FEATURES` values."""
+
+STEPS, AWARE_STEPS = 1500, 4000
+"""The default steps, and those of a network that is shown pending actions, too."""
 
 NARROW = 32
 """A network whose layers are no wider is smooth by itself."""
@@ -28,17 +31,18 @@ class MlpSettings:
     """How a small network is trained."""
 
     hidden: tuple[int, ...] = ()
-    """The widths between the state and the actions; by default 16 for up to four values, else 128 128; and 128 128
-    where the data was collected for a latency."""
-    steps: int = 1500
-    """How many steps; each learns from one batch."""
+    """The widths between the state and the actions; by default 16 for up to four values (64 64 where the data was
+    collected for a latency), else 128 128."""
+    steps: int | None = None
+    """How many steps, each of which learns from one batch; by default 1500 (4000 where the data was collected for a
+    latency)."""
     batch: int = 256
     """Examples of a step."""
     learning_rate: float = 1e-3
     """The largest; it falls to 0 along a cosine."""
     weight_decay: float | None = None
     """How strongly AdamW pulls the weights to zero, which makes a policy smooth; by default 3 where a layer is wider
-    than 32, else 0.01; and 0.01 where the data was collected for a latency."""
+    than 32 (0.01 where the data was collected for a latency), else 0.01."""
     looks: int = 3
     """How often, at equal distances, the network is flown, so that the best is kept."""
     episodes: int = 50
@@ -55,10 +59,10 @@ class MlpSettings:
             OntickError: with the first one found.
         """
         for name in ("steps", "batch", "looks", "episodes"):
-            if getattr(self, name) < 1:
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise OntickError(f"--mlp.{name} {getattr(self, name)} teaches nothing; give 1 or more")
-        if self.looks > self.steps:
-            raise OntickError(f"--mlp.looks {self.looks} are more than the {self.steps} steps; give fewer")
+        if self.looks > (self.steps or STEPS):
+            raise OntickError(f"--mlp.looks {self.looks} are more than the {self.steps or STEPS} steps; give fewer")
         if not all(width > 0 for width in self.hidden):
             raise OntickError("--mlp.hidden are widths; give numbers of 1 or more, such as 128 128")
         if not 0 < self.learning_rate < math.inf:
@@ -68,15 +72,20 @@ class MlpSettings:
         if self.seed < 0:
             raise OntickError(f"--mlp.seed {self.seed} is no seed; give 0 or more")
 
-    def widths(self, features: int, *, aware: bool = False) -> tuple[int, ...]:
-        """Return the widths between what it is shown and the actions; ``aware``: pending actions are shown, too."""
-        return self.hidden or (AWARE if aware else SMALL if features <= FEW_FEATURES else LARGE)
+    def resolved(self, features: int, *, aware: bool = False) -> MlpSettings:
+        """Return them with a number in place of every default that depends on what the network is shown.
 
-    def decay(self, features: int, *, aware: bool = False) -> float:
-        """Return the weight decay."""
+        ``aware``: it is shown pending actions, too.
+        """
+        few = features <= FEW_FEATURES
+        hidden = self.hidden or (LARGE if not few else AWARE if aware else SMALL)
+        return replace(self, hidden=hidden, steps=self.steps or (AWARE_STEPS if aware else STEPS))
+
+    def decay(self, *, aware: bool = False) -> float:
+        """Return the weight decay; the widths are known."""
         if self.weight_decay is not None:
             return self.weight_decay
-        return GENTLE if aware or max(self.widths(features)) <= NARROW else STRONG
+        return GENTLE if aware or max(self.hidden) <= NARROW else STRONG
 
     def as_json(self) -> dict[str, Any]:
         """Return what a pilot's card says of them."""

@@ -152,9 +152,9 @@ def _beginning(lesson: Lesson, demos: Demonstrations) -> tuple[Network | None, M
     task, settings = lesson.task, lesson.settings
     dead_time = dead_time_of(lesson.datasets)
     aware = None if dead_time is None else Awareness(dead_time, demos.pending.shape[1], settings.memory)
+    resolved = settings.resolved(len(task.features), aware=aware is not None and aware.pending > 0)
     if lesson.parent is None or not lesson.from_parent:
-        widths = settings.widths(len(task.features), aware=aware is not None and aware.pending > 0)
-        return None, replace(settings, hidden=widths), aware
+        return None, resolved, aware
     parent = load_mlp(lesson.parent, task)
     widths = parent.network.sizes[1:-1]
     if settings.hidden not in {(), widths}:
@@ -168,7 +168,7 @@ def _beginning(lesson: Lesson, demos: Demonstrations) -> tuple[Network | None, M
             f"{lesson.parent} was trained {_for(was)}, and the data was collected {_for(aware)}; begin without --from, "
             "or with other data"
         )
-    return parent.network, replace(settings, hidden=widths), aware
+    return parent.network, replace(resolved, hidden=widths), aware
 
 
 def _for(aware: Awareness | None) -> str:
@@ -201,7 +201,7 @@ def _best(
         summary = summarise(task, fly_together(task, flown, selection, aware=aware))
         found = {name: summary[name] for name in ("n", task.success, "success_rate", "reward_mean")}
         looks.append({"step": look.step, "loss": look.loss, **found})
-        progress(look.step, settings.steps, f"{summary[task.success]}/{summary['n']} {task.success}")
+        progress(look.step, settings.steps or look.step, f"{summary[task.success]}/{summary['n']} {task.success}")
         if best is None or standing(summary) >= standing(best.summary):
             best = _Best(len(looks) - 1, look.network, summary)
     assert best is not None, "the last step is always looked at"
