@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from ontick.clock import Nanoseconds, ns_from_ms
+from ontick.clock import Nanoseconds
 from ontick.errors import OntickError
 from ontick.late import LateRule
 from ontick.latency import LatencyModel, parse_latency, quantile_ms
@@ -94,11 +94,6 @@ class DeadTime:
             OntickError: it was drawn from a file that is not there any more.
         """
         return parse_latency(self.latency)
-
-    @property
-    def expected(self) -> Nanoseconds:
-        """From the start of a request to its answer's acting, to the next tick, before there has been any answer."""
-        return ns_from_ms(self.target_ms if self.aim is Aim.TARGET else self.typical_ms)
 
     def __str__(self) -> str:
         flying = f"{self.in_flight} in flight, {self.late.value}"

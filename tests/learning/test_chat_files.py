@@ -167,7 +167,8 @@ def test_mistakes_are_found_before_anything_is_written(data: Path, tmp_path: Pat
 def test_joined_datasets_leave_as_one_file(data: Path, tmp_path: Path) -> None:
     gather(CollectSetup("cartpole", episodes=0, box=5, seed=3), tmp_path / "more")
     export([data, tmp_path / "more"], tmp_path / "c.jsonl", Form.CHAT)
-    back = import_chat(tmp_path / "c.jsonl", CARTPOLE)
+    back, dead_time = import_chat(tmp_path / "c.jsonl", CARTPOLE)
+    assert dead_time is None
     parts = [read_dataset(folder, CARTPOLE).demonstrations for folder in (data, tmp_path / "more")]
     assert np.array_equal(back.states, np.concatenate([part.states for part in parts]))
     assert isinstance(back, Demonstrations)

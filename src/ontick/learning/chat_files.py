@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ontick.cache import made_whole
+from ontick.dead_time import DeadTime
 from ontick.errors import OntickError
 from ontick.learning.dataset import Demonstrations, check_new, lines, parse
 from ontick.models.base import Message
@@ -32,8 +33,14 @@ _TEMPLATE = {"enable_thinking": False, "date_string": PROMPT_DATE.strftime("%d %
 """What TRL is to tell templates that think or write the date, as `ChatTemplate` tells them when a model acts."""
 
 
-def export_chat(demos: Demonstrations, prompt: Prompt, path: Path, render: Render | None = None) -> None:
-    """Write the file, whole or not at all.
+def export_chat(
+    demos: Demonstrations,
+    prompt: Prompt,
+    path: Path,
+    render: Render | None = None,
+    dead_time: DeadTime | None = None,
+) -> None:
+    """Write the file, whole or not at all; ``dead_time`` is what the demonstrations were collected for.
 
     Raises:
         OntickError: it exists, cannot be written, or the prompt's layout cannot be said in whole turns.
@@ -42,7 +49,7 @@ def export_chat(demos: Demonstrations, prompt: Prompt, path: Path, render: Rende
     check_new(path)
     try:
         with made_whole(path) as partial, partial.open("w") as file:
-            file.writelines(_rows(demos, prompt, render))
+            file.writelines(_rows(demos, prompt, render, dead_time))
     except OSError as error:
         raise OntickError(f"cannot write {path} ({error.strerror}); choose another place") from error
 
@@ -60,8 +67,8 @@ def check_chat(prompt: Prompt, render: Render | None) -> None:
         )
 
 
-def import_chat(path: Path, task: Task) -> Demonstrations:
-    """Read a file that `export_chat` wrote.
+def import_chat(path: Path, task: Task) -> tuple[Demonstrations, DeadTime | None]:
+    """Read a file that `export_chat` wrote, and the dead time that it was collected for.
 
     Raises:
         OntickError: it cannot be read, a line is damaged, or answers something else than its ``action``.
@@ -71,20 +78,30 @@ def import_chat(path: Path, task: Task) -> Demonstrations:
     except OSError as error:
         raise OntickError(f"cannot read {path} ({error.strerror}); give a file that ontick export wrote") from error
     demos = parse(path, data, task)
-    choices = Prompt(task).choices
+    choices, late = Prompt(task).choices, list[Json | None]()
     for number, (line, action) in enumerate(zip(data.splitlines(), demos.actions, strict=True), start=1):
-        if (said := _answer(json.loads(line))) not in (None, choices[action]):
+        row: Json = json.loads(line)
+        late.append(row.get("dead_time"))
+        if (said := _answer(row)) not in (None, choices[action]):
             raise OntickError(
                 f"line {number} of {path} completes with {said!r} but has the action {action}; change both or neither"
             )
-    return demos
+    try:
+        dead_time = None if late[0] is None else DeadTime.from_json(late[0])
+    except (KeyError, TypeError, ValueError) as error:
+        raise OntickError(f"line 1 of {path} has a damaged dead_time ({error}); export it again") from error
+    if late.count(late[0]) < len(late):
+        raise OntickError(f"{path} mixes lines of several dead times; give a file for each")
+    return demos, dead_time
 
 
-def _rows(demos: Demonstrations, prompt: Prompt, render: Render | None) -> Iterator[str]:
+def _rows(demos: Demonstrations, prompt: Prompt, render: Render | None, dead_time: DeadTime | None) -> Iterator[str]:
     """Yield lines whose keys and types are the same throughout, as readers of tables want them."""
     rows = demos.rows(prompt.style.pending)
     for line, row, action in zip(lines(demos), rows, demos.actions.tolist(), strict=True):
         told = _conversation(prompt, row, action) if render is None else _text(prompt, row, action, render)
+        if dead_time is not None:
+            told["dead_time"] = dead_time.as_json()
         yield f"{json.dumps(told)[:-1]}, {line[1:]}\n"
 
 

@@ -116,13 +116,13 @@ def demonstrations(
 
     ``pending`` and ``under_way`` may be as long as they are for each.
     """
-    n = len(np.asarray(actions))
+    n, shown = len(np.asarray(actions)), np.asarray(states, dtype=np.float32)
 
     def column(values: npt.ArrayLike) -> npt.NDArray[np.int64]:
         return np.ascontiguousarray(np.broadcast_to(np.asarray(values, dtype=np.int64), (n,)))
 
     return Demonstrations(
-        np.asarray(states, dtype=np.float32).reshape(n, -1),
+        shown if shown.ndim == 2 else shown.reshape(n, -1),
         column(actions),
         column(acted),
         column(seeds),
@@ -310,9 +310,9 @@ def lines(demos: Demonstrations) -> Iterable[str]:
     for state, action, acted, seed, tick, source, pending, under_way in columns:
         numbers = ", ".join(map(_number, state))
         rest: Json = {"action": action, "acted": acted, "seed": seed, "tick": tick, "source": source}
-        told = [None if code == UNDECIDED else code for code in pending if code != NO_MORE]
-        if told:
-            rest |= {"pending": told, "under_way": [place for place, is_so in enumerate(under_way) if is_so]}
+        if pending:
+            rest["pending"] = [None if code == UNDECIDED else code for code in pending if code != NO_MORE]
+            rest["under_way"] = [place for place, is_so in enumerate(under_way) if is_so]
         yield f'{{"state": [{numbers}], {json.dumps(rest)[1:]}'
 
 

@@ -58,7 +58,7 @@ def export(
     prompt = Prompt(task, style)
     renderer = None if render is None else _renderer(render, model, prompt)
     check_chat(prompt, renderer)
-    export_chat(dataset.demonstrations, prompt, to, renderer)
+    export_chat(dataset.demonstrations, prompt, to, renderer, dataset.dead_time)
     return {**result, "rendered": render}
 
 
@@ -74,10 +74,10 @@ def bring_in(source: Path, task_name: str, to: Path, form: Form, task_module: st
         _need_minari()
         from ontick.learning.minari_files import import_minari
 
-        demos = import_minari(source, task)
+        demos, dead_time = import_minari(source, task), None
     else:
-        demos = import_chat(source, task)
-    return write_dataset(to, task, demos, {"verb": "import", "source": str(source), "form": form.value})
+        demos, dead_time = import_chat(source, task)
+    return write_dataset(to, task, demos, {"verb": "import", "source": str(source), "form": form.value}, dead_time)
 
 
 def _renderer(word: str, options: ModelOptions | None, prompt: Prompt) -> Render:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ontick.clock import ns_from_s
+from ontick.clock import ns_from_ms, ns_from_s
 from ontick.controllers.base import Controller, Decision, Observation
 from ontick.controllers.pending import Aware, Outlook
 from ontick.dead_time import Aim, Awareness, DeadTime, landing_tick
@@ -28,8 +28,8 @@ from ontick.loop import VirtualTime
 from ontick.records import Flight
 from ontick.tasks.base import Environment, Task
 
-MOST_PENDING = 127
-"""Ticks that are kept at most: two and a half seconds at 50 Hz."""
+LATEST_TICKS = 100
+"""Two seconds at 50 Hz: what is later than that is of no use for flying, and too much to show."""
 
 Label: TypeAlias = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.int64]]
 """Says which action is right in each of n states, shape (n, features); shape (n,)."""
@@ -63,19 +63,19 @@ def dead_time_for(task: Task, latency: str | None, in_flight: int, late: LateRul
     aim = aim or (Aim.TARGET if late is LateRule.NOOP else Aim.ARRIVAL)
     dead_time = DeadTime.of(latency, in_flight, late, aim)
     spec = task.make().spec
-    limit = min(spec.max_episode_steps or MOST_PENDING, MOST_PENDING) if spec else MOST_PENDING
-    ticks = landing_tick(0, 0, dead_time.expected, ns_from_s(task.tick_s))
+    limit = min((spec and spec.max_episode_steps) or LATEST_TICKS, LATEST_TICKS)
+    ticks = landing_tick(0, 0, ns_from_ms(dead_time.target_ms), ns_from_s(task.tick_s))
     if ticks >= limit:
         raise OntickError(
-            f"--latency {latency} is {ticks} ticks of {task.name}, and answers may be at most {limit - 1} late; "
-            "give a shorter one"
+            f"--latency {latency} is up to {ticks} ticks of {task.name}, and no more than {limit - 1} can be learnt "
+            "for; give a shorter one"
         )
     return dead_time
 
 
 def full_outlook(task: Task, dead_time: DeadTime) -> Outlook:
-    """Return what keeps all that a policy may be shown under ``dead_time``."""
-    return Outlook(task, Awareness(dead_time, MOST_PENDING, memory=True))
+    """Return what keeps all that could be shown under ``dead_time``, and shows nothing."""
+    return Outlook(task, Awareness(dead_time, 0, memory=True))
 
 
 def examples(flight: Flight, outlook: Outlook, label: Label, source: str) -> Demonstrations:
@@ -142,12 +142,20 @@ class Rehearsal:
         outlook = full_outlook(self._task, self._dead_time)
         script = _Script(self._said.pop(seed), flight, outlook, self._label)
         again = self._air.fly(self._task, env, Aware(script, outlook, plain=True), seed)
-        if [tick.action for tick in again.ticks] != [tick.action for tick in flight.ticks]:
+        if not _alike(flight, again):
             raise OntickError(
                 f"the episode of seed {seed} comes out differently when flown again, so answers cannot be rehearsed; "
                 "let everything random in the environment come from its seed"
             )
         return again, outlook
+
+
+def _alike(one: Flight, other: Flight) -> bool:
+    """Say whether two flights did the same and saw the same."""
+    return len(one.ticks) == len(other.ticks) and all(
+        a.action == b.action and np.array_equal(a.observation, b.observation)
+        for a, b in zip(one.ticks, other.ticks, strict=True)
+    )
 
 
 class _AskedAtLanding:
