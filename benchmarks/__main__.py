@@ -12,7 +12,17 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-QUICK = ("loop_overhead", "sweep", "punctuality", "decision_latency", "backend_agreement", "mlp_cloning", "sft_speed")
+QUICK = (
+    "loop_overhead",
+    "sweep",
+    "punctuality",
+    "decision_latency",
+    "backend_agreement",
+    "mlp_cloning",
+    "sft_speed",
+    "prediction",
+    "forward_models",
+)
 
 
 def run(name: str) -> dict[str, Any] | None:

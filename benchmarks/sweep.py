@@ -15,8 +15,9 @@ import tyro
 
 from bars import print_last_line
 from machine import keep_to_two_cores, neighbours
-from ontick.evaluation.cliff import EPISODES, CurveSetup, fly_curve
+from ontick.evaluation.cliff import fly_curve
 from ontick.evaluation.episodes import ClockName, Setup
+from ontick.evaluation.points import EPISODES, CurveSetup
 from ontick.records import read_run
 from ontick.tasks import find_task
 

@@ -62,6 +62,22 @@ def test_cliff_and_verdict_print_the_designs_keys(capsys: pytest.CaptureFixture[
     assert verdict["verdict"] == "policy"
 
 
+def test_cliff_compares_ways_of_asking(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    asked = ["cliff", "cartpole", "--delays", "0", "80", "--late", "noop", "--episodes", "2", "--runs", str(tmp_path)]
+    curve = run_json(capsys, *asked, "--ways", "serial", "chunked+predict")
+    assert list(curve["ways"]) == ["serial", "chunked+predict"]
+    for way in curve["ways"].values():
+        assert {"needs_ms", "in_flight", "chunk", "requests_per_second", "usd_per_hour"} == set(way)
+    for point in curve["points"]:
+        assert {"way", "in_flight", "chunk", "predict", "requests_per_second", "late", "delay_ms"} <= set(point)
+    assert curve["needs_ms"] == {"noop": 80.0}
+    assert (Path(str(curve["run"])) / "curve.png").stat().st_size > 10_000
+    own = Path(__file__).parents[1] / "docs" / "examples" / "acrobot.py"
+    asked = ["cliff", "acrobot", "--task-module", str(own), "--delays", "0", "--episodes", "1", "--runs", str(tmp_path)]
+    assert main([*asked, "--ways", "all"]) == 0
+    assert "left out: chunked, serial+predict, pipelined+predict" in capsys.readouterr().out
+
+
 def test_readable_output_names_the_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["eval", "cartpole", "teacher", "--episodes", "1", *VIRTUAL, "--runs", str(tmp_path)]) == 0
     assert f"run: {tmp_path}" in capsys.readouterr().out.replace("\n", "")
@@ -83,6 +99,7 @@ BAD_INPUT: dict[str, tuple[list[str], str]] = {
     "an API that is not there": (["eval", "cartpole", "api:http://127.0.0.1:1/v1#m"], "cannot reach"),
     "an API has no scores": (["eval", "cartpole", "api:http://h/v1#m", "--reading", "score"], "--reading generate"),
     "zero episodes": (["eval", "cartpole", "teacher", "--episodes", "0"], "give 1 or more"),
+    "unknown way": (["cliff", "cartpole", "--ways", "parallel"], "choose one of: chunked, chunked+predict, pipelined"),
     "negative episodes": (["cliff", "cartpole", "--episodes", "-1"], "give 1 or more"),
     "no number": (["eval", "cartpole", "teacher", "--episodes", "many"], "--episodes"),
     "no such option": (["eval", "cartpole", "teacher", "--bogus"], "--bogus"),
@@ -92,6 +109,9 @@ BAD_INPUT: dict[str, tuple[list[str], str]] = {
     "no verb": ([], "--help"),
     "latency in real time": (["eval", "cartpole", "teacher", "--latency", "30"], "--clock virtual"),
     "none in flight": (["eval", "cartpole", "teacher", "--in-flight", "0"], "give 1 to 64"),
+    "a plan of nothing": (["eval", "cartpole", "teacher", "--chunk", "0"], "--chunk 0 cannot be; give 1 to 64"),
+    "a plan without an end": (["latency", "cartpole", "teacher", "--chunk", "65"], "give 1 to 64"),
+    "a prompt for less than an action": (["prompt", "cartpole", "--chunk", "-1"], "give 1 to 64"),
     "missing task module": (["eval", "mine", "teacher", "--task-module", "nowhere.py"], "no such file"),
     "too many in flight": (["eval", "cartpole", "teacher", "--in-flight", "100000"], "give 1 to 64"),
     "a delay of what is measured": (["eval", "cartpole", "teacher", "--delay", "measured"], "give a number"),

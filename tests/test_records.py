@@ -45,7 +45,7 @@ answer_records = st.builds(
     st.none() | st.integers(0, 999),
     st.none() | st.integers(0, 999),
     st.none() | st.integers(0, 999),
-    st.none() | st.lists(st.integers(0, 3), min_size=1, max_size=4).map(tuple),
+    st.lists(st.integers(0, 3), max_size=4).map(tuple),
     st.none() | st.integers(0, 999),
     st.none() | st.integers(0, 999),
     st.none() | st.lists(finite, min_size=1, max_size=8).map(tuple),

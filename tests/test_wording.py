@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ontick.tasks.base import Feature
-from ontick.wording import LETTERS, WRITERS, ZERO, Numbers, explain
+from ontick.wording import LETTERS, READERS, WRITERS, ZERO, Numbers, explain
 
 SPEED = Feature("v", "m/s", 2, 2.4)
 LEG = Feature("leg", "", 0)
@@ -58,3 +58,10 @@ def test_what_has_no_decimals_is_given_none(numbers: Numbers, said: str) -> None
 )
 def test_a_reader_is_told_what_the_writing_stands_for(numbers: Numbers, told: str) -> None:
     assert explain([SPEED, LEG], numbers) == told
+
+
+@given(st.floats(-3, 3), st.sampled_from(Numbers))
+def test_what_is_read_back_is_written_the_same_again(value: float, numbers: Numbers) -> None:
+    for feature in (SPEED, LEG):
+        said = WRITERS[numbers](value, feature)
+        assert WRITERS[numbers](READERS[numbers](said, feature), feature) == said

@@ -20,7 +20,7 @@ from ontick.models.base import Message, NoAnswer
 from ontick.plans import WrittenPlan, check_writable, every_word, plan_of, read_plan
 from ontick.records import State
 from ontick.tasks.base import Task
-from ontick.wording import WRITERS, Numbers, explain
+from ontick.wording import READERS, WRITERS, Numbers, explain
 
 
 class ExamplesIn(StrEnum):
@@ -157,6 +157,14 @@ class Prompt:
         shown = (int(action) for action in pending[: self.style.pending])
         acts = (NOT_KNOWN if action == UNDECIDED else str(action) for action in shown if action != NO_MORE)
         return " ".join((values, "|", *acts))
+
+    def as_read(self, state: State) -> State:
+        """Return the state that a reader of `describe` knows of; what is not shown is left as it is."""
+        read = state.copy()
+        numbers = self.style.numbers
+        for place, feature in self._shown:
+            read[place] = READERS[numbers](WRITERS[numbers](float(state[place]), feature), feature)
+        return read
 
     def parse(self, text: str) -> int:
         """Return the action that a written answer names: one action's digit, and at most punctuation around it.

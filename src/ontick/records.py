@@ -51,7 +51,7 @@ class AnswerRecord(NamedTuple):
     completion_tokens: int | None = None
     new_tokens: int | None = None
     """Prompt tokens that were not in a local model's cache."""
-    then: tuple[int, ...] | None = None
+    then: tuple[int, ...] = ()
     """The rest of a plan: actions for the ticks after the one that ``action`` is for."""
     at_tick: int | None = None
     """The tick that ``action`` is for; None: that of the observation."""
@@ -65,7 +65,7 @@ class AnswerRecord(NamedTuple):
     def as_json(self) -> Json:
         """Return its fields; those that only some controllers have are left out where there is nothing to say."""
         fields = self._asdict()
-        return {name: value for name, value in fields.items() if name in _ALWAYS_TOLD or value is not None}
+        return {name: value for name, value in fields.items() if name in _ALWAYS_TOLD or value not in _NOTHING}
 
     @property
     def abstained(self) -> bool:
@@ -73,6 +73,7 @@ class AnswerRecord(NamedTuple):
         return self.action is None and self.valid
 
 
+_NOTHING: tuple[object, ...] = (None, ())
 _ALWAYS_TOLD = frozenset(AnswerRecord._fields[:6])
 
 

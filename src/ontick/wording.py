@@ -63,3 +63,21 @@ WRITERS: Mapping[Numbers, Writer] = MappingProxyType(
     {Numbers.WHOLE: _whole, Numbers.TWO: _decimal(2), Numbers.THREE: _decimal(3), Numbers.LETTER: _letter}
 )
 """What writes a value in each way."""
+
+Reader: TypeAlias = Callable[[str, Feature], float]
+
+
+def _read_letter(said: str, feature: Feature) -> float:
+    steps = len(LETTERS) // 2
+    return (LETTERS.index(said) - steps) / steps * feature.limit
+
+
+READERS: Mapping[Numbers, Reader] = MappingProxyType(
+    {
+        Numbers.WHOLE: lambda said, feature: int(said) / 10**feature.decimals,
+        Numbers.TWO: lambda said, feature: float(said),
+        Numbers.THREE: lambda said, feature: float(said),
+        Numbers.LETTER: _read_letter,
+    }
+)
+"""What a reader makes of it: the value that is meant, as far as it is said."""

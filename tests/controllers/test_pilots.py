@@ -12,11 +12,12 @@ import tiny_pilots
 from ontick.contracts import ControllerContract, LanguageModelContract
 from ontick.controllers.base import Controller, Observation
 from ontick.controllers.catalog import Asking, make_controller
+from ontick.controllers.chunks import planning
 from ontick.controllers.llm import LanguageModelController
 from ontick.controllers.mlp import Network, network_bytes
 from ontick.errors import OntickError
 from ontick.evaluation.episodes import Setup, prepare
-from ontick.models.base import LanguageModel, ModelOptions
+from ontick.models.base import LanguageModel, ModelOptions, Reading
 from ontick.pilots.card import read_card
 from ontick.pilots.load import load_pilot
 from ontick.prompts import ExamplesIn, Layout, PromptStyle
@@ -107,6 +108,25 @@ def test_the_seed_that_is_named_instead_is_free(tmp_path: Path) -> None:
 def test_a_pilot_of_another_task_is_refused(pilot: Path) -> None:
     with pytest.raises(OntickError, match="trained for cartpole, not for lunarlander; fly it on cartpole"):
         make_controller(f"pilot:{pilot}", find_task("lunarlander"))
+
+
+@pytest.mark.parametrize("reading", Reading)
+def test_a_pilot_that_learnt_one_action_is_not_asked_for_more(reading: Reading, pilot: Path) -> None:
+    make_controller(
+        f"pilot:{pilot}", find_task("cartpole"), Asking(reading=reading, model=MODELS["llama.cpp"], chunk=1)
+    )
+    with pytest.raises(OntickError, match=r"trained to answer with one action, not with 4; fly it with --chunk 1$"):
+        make_controller(f"pilot:{pilot}", find_task("cartpole"), Asking(reading=reading, chunk=4))
+
+
+def test_a_small_network_gives_plans(tmp_path: Path) -> None:
+    task = find_task("cartpole")
+    rng = np.random.default_rng(0)
+    layers = ((rng.normal(size=(2, 4)).astype(np.float32), np.zeros(2, np.float32)),)
+    network = Network(layers, np.zeros(4, np.float32), np.ones(4, np.float32))
+    folder = tiny_pilots.write_mlp(tmp_path / "net", network_bytes(network, task))
+    controller = planning(make_controller(f"pilot:{folder}", task, Asking(chunk=4)), task, 4)
+    assert len(controller.decide(Observation(np.array([0.0, 0.0, 0.05, 0.1]), 0)).then) == 3
 
 
 def test_a_name_is_looked_up_among_the_pilots(pilot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

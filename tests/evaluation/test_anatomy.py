@@ -40,6 +40,16 @@ def test_four_letters_and_the_sign_after_them_are_five_new_tokens() -> None:
     assert len(set(found.choices.values())) == 2
 
 
+@pytest.mark.parametrize("chunk", [1, 4])
+def test_the_prompt_of_a_plan_is_shown_as_it_is_sent(chunk: int) -> None:
+    controller = prepare_language_model(Setup("cartpole", "smollm2", asking=Asking(chunk=chunk)))
+    found = dissect(controller, seed=0).as_json()
+    assert found["chunk"] == chunk
+    assert ("4 digits" in found["text"]) == (chunk == 4)
+    assert found["messages"][0] == controller.prompt.messages([0.0] * 4)[0]._asdict()
+    assert set(found["choices"]) == {"0", "1"}
+
+
 def test_what_is_no_language_model_is_said_so() -> None:
     with pytest.raises(OntickError, match="teacher is no language model"):
         prepare_language_model(Setup("cartpole", "teacher"))

@@ -27,7 +27,7 @@ from ontick.tasks import find_task
 
 
 def setup_of(proxy: Proxy, task: str, clock: ClockName, **model: object) -> Setup:
-    options = replace(ModelOptions(timeout_s=1), **model)
+    options = replace(ModelOptions(timeout_s=3), **model)
     return Setup(task, proxy.word, episodes=1, clock=clock, late=LateRule.NOOP, asking=Asking(model=options))
 
 

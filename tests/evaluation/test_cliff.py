@@ -10,10 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ontick.cache import cache_folder
+from ontick.controllers.catalog import Asking
+from ontick.controllers.prediction import Predict
 from ontick.errors import OntickError
-from ontick.evaluation import cliff, needs
-from ontick.evaluation.cliff import CurveSetup, Point, fly_curve, needs_ms
+from ontick.evaluation import needs, points
+from ontick.evaluation.cliff import fly_curve, needs_ms
 from ontick.evaluation.episodes import ClockName, Setup, evaluate, prepare
+from ontick.evaluation.points import DELAY_TICKS, CurveSetup, Point
 from ontick.late import LateRule
 from ontick.records import Episode, Json, read_run
 from ontick.tasks import find_task
@@ -51,7 +54,7 @@ def test_a_point_is_an_ordinary_evaluation_with_that_delay(curve: Json, tmp_path
 def test_the_curve_does_not_depend_on_the_number_of_processes(
     curve: Json, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cliff, "usable_cores", lambda: 1)
+    monkeypatch.setattr(points, "usable_cores", lambda: 1)
     assert fly_curve(CURVE, tmp_path / "run") | {"run": ""} == curve | {"run": ""}
 
 
@@ -106,12 +109,22 @@ def test_what_a_task_needs_is_remembered_until_something_changes(monkeypatch: py
         flown.append(done)
 
     assert needs.task_needs_ms(setup, count) == 60
-    assert len(flown) == len(cliff.DELAY_TICKS)
+    assert len(flown) == len(DELAY_TICKS)
     assert needs.task_needs_ms(replace(setup, seed=9, episodes=3), count) == 60
-    assert len(flown) == len(cliff.DELAY_TICKS)
+    assert len(flown) == len(DELAY_TICKS)
     assert needs.task_needs_ms(replace(setup, in_flight=2), count) is not None
-    assert len(flown) == 2 * len(cliff.DELAY_TICKS)
+    assert len(flown) == 2 * len(DELAY_TICKS)
     for file in (cache_folder() / "needs").iterdir():
         file.write_text("{half a")
     assert needs.task_needs_ms(setup, count) == 60
-    assert len(flown) == 3 * len(cliff.DELAY_TICKS)
+    assert len(flown) == 3 * len(DELAY_TICKS)
+
+
+def test_what_a_task_needs_is_flown_as_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(needs, "EPISODES", 4)
+    asked = replace(BASE, controller="random", late=LateRule.NOOP, predict=Predict.TARGET, asking=Asking(chunk=20))
+    assert (needs.task_needs_ms(asked) or 0) >= 360
+    own = str(Path(__file__).parents[2] / "docs" / "examples" / "acrobot.py")
+    monkeypatch.setattr(needs, "EPISODES", 1)
+    planned = replace(BASE, task="acrobot", task_module=own, asking=Asking(chunk=20))
+    assert needs.task_needs_ms(planned) == needs.task_needs_ms(replace(planned, asking=Asking()))

@@ -19,6 +19,9 @@ def test_the_story_is_told_and_recorded(tmp_path: Path) -> None:
     for task in ("cartpole", "lunarlander"):
         assert found[task, "none"] == "policy"
         assert found[task, "teacher"] == "latency"
+        slow = next(v for v in story["verdicts"] if (v["task"], v["controller"]) == (task, "teacher"))
+        assert slow["remedy"]["flown_by"] == "teacher"
+        assert slow["remedy"]["options"] in slow["why"]
         assert found[task, "smollm2"] in {"policy", "both"}
     assert [curve["task"] for curve in story["curves"]] == ["cartpole", "lunarlander"]
     assert read_run(tmp_path / "run").summary == json.loads(json.dumps(story))

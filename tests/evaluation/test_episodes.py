@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections import Counter
 from dataclasses import replace
@@ -8,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ontick.controllers.catalog import Asking
+from ontick.controllers.prediction import Predict
 from ontick.errors import OntickError
 from ontick.evaluation.episodes import ClockName, Setup, evaluate, prepare
 from ontick.evaluation.summary import summarise
@@ -16,17 +19,20 @@ from ontick.records import INTERRUPTED, Flight, read_run
 from ontick.tasks import find_task
 
 SETUP = Setup("lunarlander", "teacher", episodes=6, seed=40, clock=ClockName.VIRTUAL, latency="lognormal:60,0.5")
+SETUPS = [SETUP, replace(SETUP, predict=Predict.TARGET, in_flight=8, asking=Asking(chunk=12))]
 
 
-def test_the_same_setup_gives_the_same_record_bit_for_bit(tmp_path: Path) -> None:
-    first, again = (evaluate(prepare(SETUP), tmp_path / name) for name in ("first", "again"))
+@pytest.mark.parametrize("setup", SETUPS)
+def test_the_same_setup_gives_the_same_record_bit_for_bit(setup: Setup, tmp_path: Path) -> None:
+    first, again = (evaluate(prepare(setup), tmp_path / name) for name in ("first", "again"))
     assert first.as_json() | {"run": ""} == again.as_json() | {"run": ""}
     assert (tmp_path / "first/ticks.jsonl.gz").read_bytes() == (tmp_path / "again/ticks.jsonl.gz").read_bytes()
 
 
-def test_an_episode_does_not_depend_on_those_before_it(tmp_path: Path) -> None:
-    alone = evaluate(prepare(replace(SETUP, seed=43, episodes=1)), tmp_path / "alone")
-    among = evaluate(prepare(SETUP), tmp_path / "among")
+@pytest.mark.parametrize("setup", SETUPS)
+def test_an_episode_does_not_depend_on_those_before_it(setup: Setup, tmp_path: Path) -> None:
+    alone = evaluate(prepare(replace(setup, seed=43, episodes=1)), tmp_path / "alone")
+    among = evaluate(prepare(setup), tmp_path / "among")
     assert alone.flights[0].episode == among.flights[3].episode
 
 
@@ -74,6 +80,9 @@ def test_a_summary_of_nothing_says_nothing() -> None:
         ({"episodes": -3}, "--episodes -3"),
         ({"seed": -1}, "--seed -1"),
         ({"in_flight": 0}, "--in-flight 0"),
+        ({"requests_per_minute": 0.0}, "--requests-per-minute 0"),
+        ({"predict": Predict.TARGET, "guess": "me"}, "unknown controller"),
+        ({"asking": Asking(chunk=0)}, "--chunk 0"),
         ({"clock": ClockName.WALL}, "--clock virtual"),
         ({"latency": "soon"}, "bad latency model"),
         ({"delay": "soon"}, "bad latency model"),
@@ -94,3 +103,33 @@ def test_nobody_under_each_rule(tmp_path: Path) -> None:
     assert held["action_counts"] == {"left": held["late_ticks"]}
     assert still["action_counts"] == {"zero force": still["late_ticks"]}
     assert held["steps_median"] < 16 < 30 < still["steps_median"]
+
+
+@pytest.mark.parametrize("clock", ClockName)
+def test_no_two_requests_start_closer_than_the_rate_allows_and_the_cost_is_told(
+    clock: ClockName, tmp_path: Path
+) -> None:
+    setup = Setup(
+        "cartpole",
+        "teacher",
+        episodes=2,
+        clock=clock,
+        in_flight=3,
+        requests_per_minute=400,
+        delay="20",
+        late=LateRule.HOLD,
+    )
+    evaluation = evaluate(prepare(setup), tmp_path / "run")
+    for flight in evaluation.flights:
+        starts = sorted(answer.started_ms for answer in flight.answers())
+        assert len(starts) > 1
+        assert all(later - earlier >= 150 for earlier, later in itertools.pairwise(starts))
+    usage = evaluation.summary["usage"]
+    flown_s = sum(flight.episode.steps for flight in evaluation.flights) * 0.02
+    assert usage["requests_per_second"] == pytest.approx(usage["requests"] / flown_s)
+    assert 0 < usage["held_back_ms"]["p50"] <= 150
+    free = evaluate(
+        prepare(replace(setup, requests_per_minute=None, clock=ClockName.VIRTUAL)), tmp_path / "free"
+    ).summary["usage"]
+    assert free["held_back_ms"] is None
+    assert free["requests_per_second"] > 3 * usage["requests_per_second"]

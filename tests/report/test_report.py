@@ -7,14 +7,16 @@ import pytest
 from rich.console import Console
 
 from ontick.errors import OntickError
-from ontick.evaluation.cliff import CurveSetup, fly_curve
+from ontick.evaluation.cliff import fly_curve
 from ontick.evaluation.episodes import ClockName, Setup, evaluate, prepare
+from ontick.evaluation.points import CurveSetup
 from ontick.evaluation.verdict import reach_verdict
 from ontick.records import Json
 from ontick.report import tables
 from ontick.report.model_tables import comparison_table
-from ontick.report.plots import plot_curves
+from ontick.report.plots import plot_curves, plot_ways
 from ontick.report.terminal import without_box
+from ontick.report.way_tables import remedies_table, ways_table
 
 SETUP = Setup("cartpole", "teacher", episodes=2, clock=ClockName.VIRTUAL)
 
@@ -78,6 +80,48 @@ def test_curves_are_drawn(curve: Json, tmp_path: Path, ending: str, starts: byte
     path = tmp_path / f"curve.{ending}"
     plot_curves([curve, curve], path)
     assert path.read_bytes().startswith(starts)
+
+
+@pytest.fixture(scope="module")
+def ways(tmp_path_factory: pytest.TempPathFactory) -> Json:
+    setup = CurveSetup(SETUP, delays_ms=(0, 60, 200), ways=("all",))
+    return fly_curve(setup, tmp_path_factory.mktemp("ways") / "run")
+
+
+@pytest.mark.parametrize("late_rules", [("hold", "noop"), ("noop",)])
+def test_ways_are_drawn(ways: Json, tmp_path: Path, late_rules: tuple[str, ...]) -> None:
+    path = tmp_path / "ways.svg"
+    plot_ways({**ways, "needs_ms": dict.fromkeys(late_rules)}, path)
+    drawn = path.read_text()
+    assert drawn.startswith("<?xml")
+    for name, way in ways["ways"].items():
+        for rule in late_rules:
+            assert f"{name}: allows {way['needs_ms'][rule]:g} ms" in drawn
+
+
+def test_the_table_of_ways_fits_eighty_columns(ways: Json) -> None:
+    shown = text(ways_table(ways))
+    assert "…" not in shown
+    assert "$/h" not in shown
+    for name, way in ways["ways"].items():
+        assert shown.count(f" {name} ") == 2
+        for needs in way["needs_ms"].values():
+            assert f"{needs:g} ms" in shown
+    priced = {name: {**way, "usd_per_hour": {"hold": 12.345, "noop": 0.5}} for name, way in ways["ways"].items()}
+    shown = text(ways_table({**ways, "ways": priced}))
+    assert "…" not in shown
+    assert shown.count("12.3") == len(priced)
+
+
+def test_the_table_of_remedies_fits_eighty_columns(tmp_path: Path) -> None:
+    setup = Setup("lunarlander", "teacher", episodes=1, clock=ClockName.VIRTUAL, delay="lognormal:150,0.25")
+    judged = reach_verdict(setup, tmp_path / "run").as_json()
+    shown = text(*remedies_table([judged]))
+    assert "…" not in shown
+    words = " ".join(shown.split())
+    for told in ("lunarlander", "lognormal:150,0.25", "--predict target", f"{judged['remedy']['success']}/20"):
+        assert told in words
+    assert remedies_table([{**judged, "remedy": None}]) == []
 
 
 def test_a_picture_that_cannot_be_written_is_said_so(curve: Json, tmp_path: Path) -> None:

@@ -29,6 +29,14 @@ def test_the_constants_are_the_environments_own() -> None:
     assert env.action_space.n == len(LunarLander.actions)
 
 
+def test_each_leg_is_called_by_the_side_on_which_it_stands() -> None:
+    env: Any = gym.make("LunarLander-v3")
+    env.reset(seed=0)
+    names = [feature.name for feature in LunarLander.features[6:]]
+    body = env.unwrapped.lander.position.x
+    assert names == ["right leg" if leg.position.x > body else "left leg" for leg in env.unwrapped.legs]
+
+
 def test_the_teacher_lands_on_fifty_seeds_as_it_does_in_gymnasium() -> None:
     task = LunarLander()
     env, teacher = task.make(), Teacher(task)

@@ -71,7 +71,7 @@ def test_flight_is_box2ds_but_for_the_dispersion(seed: int) -> None:
         actions: list[int] = rng.integers(4, size=ticks).tolist()
         predicted = TASK.predict(state, actions)
         state = flown(env, actions)
-        assert predicted[:6] == pytest.approx(state[:6], abs=2e-4 * ticks)
+        assert predicted[:6] == pytest.approx(state[:6], abs=2e-5 * ticks)
         assert predicted[6:].tolist() == [0, 0]
 
 
@@ -97,3 +97,56 @@ def test_gravity_is_the_environments_own() -> None:
     state = np.array([0, 1, 0, 0, 0, 0, 0, 0], dtype=np.float32)
     fallen, on_moon = TASK.predict(state, [0])[3], Moon().predict(state, [0])[3]
     assert on_moon == pytest.approx(0.16 * fallen)
+
+
+def test_it_stands_still_on_the_pad() -> None:
+    env = TASK.make()
+    state, _ = env.reset(seed=0)
+    over, last = False, state
+    while not over:
+        last = state
+        state, _, over, _, _ = env.step(TASK.teacher(env, state))
+    assert abs(float(last[0])) < 0.1
+    standing = TASK.predict(last, [0] * 50)
+    assert standing[:6] == pytest.approx(last[:6], abs=5e-3)
+    assert standing[6:].tolist() == last[6:].tolist()
+
+
+@pytest.mark.parametrize(("vx", "tilt"), [(0.0, 0.0), (0.1, 0.15), (-0.2, -0.1)])
+def test_it_comes_down_on_the_pad_as_box2d_does(vx: float, tilt: float) -> None:
+    env, state = placed(y=0.05, vx=vx, vy=-0.1, tilt=tilt)
+    for brake in ([0] * 5, [2, 0, 0] * 2, [0] * 8, [0] * 8, [0] * 50, [0] * 20):
+        predicted, state = TASK.predict(state, brake), flown(env, brake)
+        assert predicted[:2] == pytest.approx(state[:2], abs=0.02)
+        assert predicted[4] == pytest.approx(state[4], abs=0.06)
+    assert state[6:].tolist() == predicted[6:].tolist() == [1, 1]
+    assert np.abs(state[2:6]).max() < 0.01
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_a_leg_meets_off_the_pad_is_the_ground_there(seed: int) -> None:
+    state = np.array([0.6, 0.2 + 0.1 * seed, 0, 0, 0, 0, 1, 1], dtype=np.float32)
+    assert TASK.predict(state, [0] * 10) == pytest.approx(state, abs=5e-3)
+
+
+def test_no_actions_and_shared_ones_compose_in_the_air() -> None:
+    _, state = settled(0)
+    first, then = [2, 1, 0, 3], [0, 2, 2, 1, 3]
+    assert TASK.predict(state, []).tolist() == state.tolist()
+    assert TASK.predict(TASK.predict(state, first), then) == pytest.approx(TASK.predict(state, first + then), abs=1e-5)
+
+
+def placed(*, y: float, vx: float, vy: float, tilt: float) -> tuple[Environment, State]:
+    """Return an environment whose lander has been put over the middle of the pad, and what it observes there."""
+    env, _ = settled(3)
+    lander_env: Any = env.unwrapped
+    bodies: list[Any] = [lander_env.lander, *lander_env.legs]
+    before = np.array(bodies[0].position)
+    pivot = np.array((dynamics.X_M, y * dynamics.Y_M + dynamics.ORIGIN_M))
+    turn = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
+    for body in bodies:
+        body.position = tuple((pivot + turn @ (np.array(body.position) - before)).tolist())
+        body.angle += tilt
+        body.linearVelocity = (vx / dynamics.V_X, vy / dynamics.V_Y)
+        body.angularVelocity = 0.0
+    return env, env.step(0)[0]

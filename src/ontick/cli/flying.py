@@ -17,17 +17,21 @@ from ontick.cli.options import (
     OneLateRule,
     Recorded,
     Task,
+    Ways,
     late_rules,
 )
-from ontick.evaluation import cliff, demo
+from ontick.evaluation import demo
+from ontick.evaluation.cliff import fly_curve
 from ontick.evaluation.compare import Comparison, compare
 from ontick.evaluation.episodes import ClockName, Setup, evaluate, prepare
+from ontick.evaluation.points import EPISODES, CurveSetup
 from ontick.evaluation.verdict import reach_verdict
 from ontick.late import LateRule
 from ontick.records import Json
 from ontick.report import model_tables, tables
-from ontick.report.plots import plot_curves
+from ontick.report.plots import plot_curves, plot_ways
 from ontick.report.terminal import progress_bar, say
+from ontick.report.way_tables import left_out_line, remedies_table, ways_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,21 +90,27 @@ class Cliff(Flown):
 
     task: Positional[Task]
     controller: Positional[Controller] = "teacher"
-    episodes: int = cliff.EPISODES
+    episodes: int = EPISODES
     """How many episodes to fly at each delay."""
     delays: Delays = ()
     late: OneLateRule = None
     latency: LatencyModel = None
+    ways: Ways = ()
 
     def run(self) -> int:
         """Fly the curve and print."""
         base = replace(self.setup(self.task, self.controller), clock=ClockName.VIRTUAL, latency=self.latency)
         folder = self.folder("cliff", self.task, self.controller)
         with progress_bar(f"{self.task} {self.controller}") as progress:
-            curve = cliff.fly_curve(cliff.CurveSetup(base, late_rules(self.late), self.delays), folder, progress)
+            curve = fly_curve(CurveSetup(base, late_rules(self.late), self.delays, self.ways), folder, progress)
         picture = folder / "curve.png"
-        plot_curves([curve], picture)
-        self.show(curve, tables.curve_table(curve), f"picture: {picture}", f"run: {folder}")
+        if self.ways:
+            plot_ways(curve, picture)
+        else:
+            plot_curves([curve], picture)
+        table = ways_table(curve) if self.ways else tables.curve_table(curve)
+        left_out = left_out_line(curve) if self.ways else []
+        self.show(curve, table, *left_out, f"picture: {picture}", f"run: {folder}")
         return 0
 
 
@@ -142,7 +152,10 @@ class Demo(Recorded):
             story = demo.tell(folder, episodes=self.episodes, seed=self.seed, progress=progress, on_verdict=self._say)
         picture = folder / "latency_curves.png"
         plot_curves(story["curves"], picture, story["verdicts"])
-        self.show(story, tables.verdict_table(story["verdicts"]), f"latency curves: {picture}", f"run: {folder}")
+        judged = story["verdicts"]
+        self.show(
+            story, tables.verdict_table(judged), *remedies_table(judged), f"latency curves: {picture}", f"run: {folder}"
+        )
         return 0
 
     def _say(self, verdict: Json) -> None:

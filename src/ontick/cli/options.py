@@ -68,7 +68,11 @@ AnswerReading = Annotated[
 ]
 Delays = Annotated[
     tuple[float, ...],
-    arg(metavar="MS ...", help="Delays in milliseconds, the first 0.", help_behavior_hint="(default: 0 to 15 ticks)"),
+    arg(
+        metavar="MS ...",
+        help="Delays in milliseconds, the first 0.",
+        help_behavior_hint="(default: 0 to 15 ticks, with --ways 0 to 30)",
+    ),
 ]
 Controllers = Annotated[
     tuple[str, ...], arg(metavar="CONTROLLER ...", help="As for eval; several of them, with blanks between.")
@@ -102,6 +106,23 @@ Guess = Annotated[
     ),
 ]
 Chunk = Annotated[int, arg(metavar="K", help="For how many ticks each answer has an action: a plan, from one prompt.")]
+Ways = Annotated[
+    tuple[str, ...],
+    arg(
+        metavar="all|WAY ...",
+        help="Compare ways of asking, in one picture: serial, pipelined, chunked, serial+predict, pipelined+predict, "
+        "chunked+predict, or all of them.",
+        help_behavior_hint="(default: only as the other options say)",
+    ),
+]
+Dynamics = Annotated[
+    Path | None,
+    arg(
+        metavar="DIR",
+        help="--predict and --chunk: a forward model that `ontick train TASK dynamics` fitted.",
+        help_behavior_hint="(default: the task's own)",
+    ),
+]
 OneLateRule = Annotated[LateRule | None, arg(help="Only this late rule.", help_behavior_hint="(default: both)")]
 
 
@@ -193,9 +214,10 @@ class Flown(Asked, Recorded):
     requests_per_minute: RequestsPerMinute = None
     chunk: Chunk = 1
     predict: Predict = Predict.OFF
-    """Show the controller the state in which its answer will land: at the median of the latencies so far (estimate), or
-    at their p95, its answer waiting until then (target)."""
+    """Show the controller the state in which its answer will land: by the median of the latencies so far (estimate),
+    or by their p95, the answer waiting until then (target)."""
     guess: Guess = None
+    dynamics: Dynamics = None
 
     def setup(self, task: str, controller: str) -> Setup:
         """Return what these options ask for."""
@@ -208,6 +230,7 @@ class Flown(Asked, Recorded):
             requests_per_minute=self.requests_per_minute,
             predict=self.predict,
             guess=self.guess,
+            dynamics=self.dynamics and self.dynamics.expanduser(),
             asking=replace(self.asking(), chunk=self.chunk),
             task_module=self.task_module,
         )

@@ -1,10 +1,11 @@
-"""The verb that trains: train. Its fields are the options."""
+"""The verb that trains: train. Its fields are the options, and each method has its own."""
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,20 +16,49 @@ from ontick.cli.options import Shown, Task, TaskModule
 from ontick.errors import OntickError, missing_package
 from ontick.evaluation.episodes import Progress
 from ontick.learning.balance import Balance
+from ontick.learning.dynamics.settings import DynamicsSettings
+from ontick.learning.dynamics.train import DynamicsSetup, train_dynamics
 from ontick.learning.fitting import MlpSettings
 from ontick.learning.mlp import MlpSetup, train_mlp
 from ontick.learning.sft import settings as sft
 from ontick.models.catalog import EMBEDDED
-from ontick.pilots.card import Kind
 from ontick.pilots.find import find_pilot
 from ontick.prompts import PromptStyle
 from ontick.records import Json
 from ontick.report.dagger_tables import looks_table
+from ontick.report.dynamics_tables import foresight_said, foresight_table
 from ontick.report.terminal import progress_bar
 from ontick.report.training_tables import evaluations_table, training_table
 
-Data = Annotated[tuple[Path, ...], arg(metavar="DIR ...", help="Datasets that `ontick collect` made.")]
-To = Annotated[Path, arg(metavar="DIR", help="The pilot's folder; the same command goes on after a kill.")]
+
+class Method(StrEnum):
+    """What is learnt, and how."""
+
+    MLP = "mlp"
+    """A pilot: a small network on the state's numbers."""
+    LORA = "lora"
+    """A pilot: a language model's adapter."""
+    FULL = "full"
+    """A pilot: a whole language model."""
+    DYNAMICS = "dynamics"
+    """No pilot but a forward model, which foresees states: for --dynamics where something flies."""
+
+
+Data = Annotated[
+    tuple[Path, ...],
+    arg(
+        metavar="DIR ...",
+        help="mlp, lora, full: datasets that `ontick collect` made.",
+        help_behavior_hint="(dynamics: flies its own)",
+    ),
+]
+To = Annotated[
+    Path,
+    arg(
+        metavar="DIR",
+        help="The pilot's or the forward model's folder; lora, full: the same command goes on after a kill.",
+    ),
+]
 From = Annotated[
     str | None,
     arg(
@@ -49,17 +79,22 @@ Balanced = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class Train(Shown):
-    """Teach a policy what the data shows: a small network (mlp), or a language model by an adapter (lora) or whole."""
+    """Teach a policy what data shows: a small network (mlp), or a language model by an adapter (lora) or whole (full).
+
+    Or fit a forward model to flights of its own (dynamics).
+    """
 
     task: Positional[Task]
-    method: Positional[Kind]
-    data: Data
+    method: Positional[Method]
     to: To
+    data: Data = ()
     from_: From = None
     balance: Balanced = None
     task_module: TaskModule = None
     mlp: MlpSettings = field(default_factory=MlpSettings)
     """mlp: the network and its steps."""
+    dynamics: DynamicsSettings = field(default_factory=DynamicsSettings)
+    """dynamics: the flights, the network and its steps."""
     base: Annotated[str, arg(metavar="MODEL", help="smollm2, gguf:PATH or hf:PATH_OR_HUB_ID.")] = EMBEDDED
     seed: int = 0
     """lora, full: of the order of the examples and of new weights."""
@@ -83,42 +118,52 @@ class Train(Shown):
     def run(self) -> int:
         """Train and print."""
         _check_used(self)
-        train = _train_network if self.method is Kind.MLP else _train_language_model
+        train = {Method.MLP: _train_network, Method.DYNAMICS: _fit_dynamics}.get(self.method, _train_language_model)
         with progress_bar(f"{self.task} {self.method}") as progress:
             result, readable = train(self, progress)
         if result is not None:
-            self.show(result, *readable, f"pilot: {result['pilot']}")
+            self.show(result, *readable)
         return 0
 
 
 Trained = tuple[Json | None, tuple[RenderableType, ...]]
 """What came of a training, and how it is shown; None in a process that is not the main one."""
 
-_OF_NETWORKS = ("mlp",)
-_OF_LANGUAGE_MODELS = (
-    "base",
-    "seed",
-    "dtype",
-    "device",
-    "threads",
-    "unsloth",
-    "prompt",
-    "lora",
-    "optimiser",
-    "selection",
-)
+_PILOTS = ("data", "from_", "balance")
+_OPTIONS = {
+    Method.MLP: (*_PILOTS, "mlp"),
+    Method.DYNAMICS: ("dynamics",),
+    **dict.fromkeys(
+        (Method.LORA, Method.FULL),
+        (
+            *_PILOTS,
+            "base",
+            "seed",
+            "dtype",
+            "device",
+            "threads",
+            "unsloth",
+            "prompt",
+            "lora",
+            "optimiser",
+            "selection",
+        ),
+    ),
+}
+"""Which options a method uses, besides those that all do."""
 
 
 def _check_used(asked: Train) -> None:
     """Refuse an option that the method would pass over."""
-    passed_over = _OF_LANGUAGE_MODELS if asked.method is Kind.MLP else _OF_NETWORKS
     known = Train.__dataclass_fields__
-    for name in passed_over:
+    for name in dict.fromkeys(name for names in _OPTIONS.values() for name in names):
         make: Callable[[], Any] | Any = known[name].default_factory
         plain = make() if callable(make) else known[name].default
-        if getattr(asked, name) != plain:
-            others = "lora or full" if asked.method is Kind.MLP else "mlp"
-            raise OntickError(f"--{name} is for {others}; leave it out, or train with another method")
+        if name not in _OPTIONS[asked.method] and getattr(asked, name) != plain:
+            others = [method.value for method, names in _OPTIONS.items() if name in names]
+            raise OntickError(
+                f"--{name.rstrip('_')} is for {' or '.join(others)}; leave it out, or train with another method"
+            )
 
 
 def _train_network(asked: Train, progress: Progress) -> Trained:
@@ -127,7 +172,13 @@ def _train_network(asked: Train, progress: Progress) -> Trained:
     balance = asked.balance or Balance.EQUAL
     setup = MlpSetup(asked.task, data, asked.to.expanduser(), asked.mlp, balance, parent, asked.task_module)
     result = train_mlp(setup, progress)
-    return result, (looks_table(result),)
+    return result, (looks_table(result), _pilot_said(result))
+
+
+def _fit_dynamics(asked: Train, progress: Progress) -> Trained:
+    setup = DynamicsSetup(asked.task, asked.to.expanduser(), asked.dynamics, asked.task_module)
+    result = train_dynamics(setup, progress)
+    return result, (foresight_table(result), foresight_said(result))
 
 
 def _train_language_model(asked: Train, progress: Progress) -> Trained:
@@ -151,4 +202,10 @@ def _train_language_model(asked: Train, progress: Progress) -> Trained:
     balance = asked.balance or Balance.NONE
     setup = sft.SftSetup(asked.task, asked.data, asked.to, settings, asked.from_, balance, asked.task_module)
     result = train_language_model(setup, progress)
-    return result, () if result is None else (training_table(result), evaluations_table(result))
+    if result is None:
+        return result, ()
+    return result, (training_table(result), evaluations_table(result), _pilot_said(result))
+
+
+def _pilot_said(result: Json) -> str:
+    return f"pilot: {result['pilot']}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from ontick.controllers.base import Decision, Observation
+from ontick.controllers.base import Controller, Decision, Observation
 from ontick.controllers.pending import Outlook
 from ontick.dead_time import Awareness
 from ontick.errors import OntickError
@@ -137,3 +137,19 @@ def digits_a_token(model: LocalModel, prompt: Prompt, messages: Sequence[Message
 
 _TRIED = 10
 """Every place that a plan of single digits goes on at."""
+
+
+class Informed:
+    """Shows ``inner`` no more of the state than ``prompt`` says of it."""
+
+    def __init__(self, inner: Controller, prompt: Prompt) -> None:
+        self._inner = inner
+        self._prompt = prompt
+
+    def reset(self, seed: int) -> None:
+        """Begin an episode of ``inner``."""
+        self._inner.reset(seed)
+
+    def decide(self, observation: Observation) -> Decision:
+        """Ask ``inner`` about what can be read."""
+        return self._inner.decide(observation._replace(state=self._prompt.as_read(observation.state)))

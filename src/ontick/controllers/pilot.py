@@ -40,8 +40,13 @@ def make_pilot(
     if card.task != task.name:
         raise OntickError(f"{word} was trained for {card.task}, not for {task.name}; fly it on {card.task}")
     if chunk > 1 and card.kind is not Kind.MLP:
-        raise OntickError(f"{word} was trained to answer with one action, not with {chunk}; fly it with --chunk 1")
+        raise one_action_only(word, chunk)
     return _MAKERS[card.kind](folder, card, task, prompt, reading, options)
+
+
+def one_action_only(word: str, chunk: int) -> OntickError:
+    """Return the error for asking a language model for plans that has learnt to say one action."""
+    return OntickError(f"{word} was trained to answer with one action, not with {chunk}; fly it with --chunk 1")
 
 
 def check_untrained(word: str, seeds: range) -> None:
@@ -56,6 +61,12 @@ def check_untrained(word: str, seeds: range) -> None:
         return
     free = first_free_seed(card.seeds, len(seeds))
     raise OntickError(f"{word} was trained on seed {seen}, which proves nothing; use --seed {free}")
+
+
+def untrained_seed(word: str, seeds: range) -> int:
+    """Return where as many seeds begin that the pilot was not trained on: ``seeds`` themselves if they are such."""
+    card = read_card(find_pilot(word))
+    return first_free_seed(card.seeds, len(seeds)) if any(map(card.trained_on, seeds)) else seeds.start
 
 
 def _language_model(

@@ -106,29 +106,32 @@ class Predicting:
         late, initial_action, noop, _ = self._between
         tick, promised = observation.tick, observation.promised
         held = initial_action if observation.last_action is None else observation.last_action
-        guessed = self._guessed(observation) if observation.open else {}
+        answered = self._answered(observation) if observation.open else list(promised)
         coming: list[int] = []
         for ahead in range(lands - tick):
-            action = promised[ahead] if ahead < len(promised) else None
-            if action is None:
-                action = guessed.get(tick + ahead)
+            action = answered[ahead] if ahead < len(answered) else None
             if action is not None:
                 held = action
             coming.append(action if action is not None else held if late is LateRule.HOLD else noop)
         state = self._forward(observation.state, coming)
         return observation._replace(state=state, tick=lands, promised=promised[lands - tick :], last_action=held)
 
-    def _guessed(self, observation: Observation) -> dict[int, int]:
-        """Return what requests under way will be answered with, tick by tick; one that is overdue comes at once."""
-        actions: dict[int, int] = {}
+    def _answered(self, observation: Observation) -> list[int | None]:
+        """Return what will have been answered for the observation's tick and those after it, as far as can be guessed.
+
+        A request under way is on a newer observation than what is promised, so its plan replaces that, unless it is
+        overdue: then one on a newer observation may come before it, and it only fills what is left.
+        """
+        tick, known = observation.tick, dict(enumerate(observation.promised, observation.tick))
         oldest = observation.open[0].tick
-        for past in [tick for tick in self._guesses if tick < oldest]:
+        for past in [past for past in self._guesses if past < oldest]:
             del self._guesses[past]
         for other in observation.open:
             guess = self._guesses.get(other.tick)
             if guess is None:
                 continue
-            lands = max(guess.lands, observation.tick)
-            last = guess.actions[-1]
-            actions.update(enumerate(guess.actions[lands - guess.lands :] or (last,), lands))
-        return actions
+            overdue = max(0, tick - guess.lands)
+            for later, action in enumerate(guess.actions[overdue:] or guess.actions[-1:], guess.lands + overdue):
+                if not overdue or known.get(later) is None:
+                    known[later] = action
+        return [known.get(later) for later in range(tick, max(known, default=tick - 1) + 1)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from itertools import cycle, islice
 
+import numpy as np
+
 from ontick.clock import NS_PER_S, Nanoseconds
 from ontick.controllers.base import Controller, Observation
 from ontick.latency import LatencyModel, Measured
@@ -26,15 +28,20 @@ def draws(model: LatencyModel) -> list[Nanoseconds]:
     return [stream.next(tick, 0) for tick in range(DRAWS)]
 
 
-def timings(controller: Controller, env: Environment, seed: int, spacing: Nanoseconds) -> list[Nanoseconds]:
-    """Time a controller that has been reset on the first observations of an episode, the first call left out."""
+def timings(controller: Controller, env: Environment, seed: int, noop: int, spacing: Nanoseconds) -> list[Nanoseconds]:
+    """Time a controller that has been reset on the first observations of an episode, the first call left out.
+
+    Each observation is another one: a model that has just read the same prompt would answer too soon.
+    """
     state, _ = env.reset(seed=seed)
     taken: list[Nanoseconds] = []
     for tick in range(1 + TRIALS):
+        shown = np.array(state)
         began = time.perf_counter_ns()
-        decision = controller.decide(Observation(state, tick))
+        decision = controller.decide(Observation(shown, tick))
         taken.append(time.perf_counter_ns() - began + decision.delay)
         time.sleep(max(0, spacing - taken[-1]) / NS_PER_S)
+        state, *_ = env.step(noop)
     return taken[1:]
 
 

@@ -13,8 +13,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from ontick.errors import OntickError, blame
-from ontick.records import Flight, Json, State
+from ontick.records import AnswerRecord, Flight, Json, State
 from ontick.tasks.base import Task
 
 CHANCE = 1e-6
@@ -207,10 +209,16 @@ def _label(task: Task, flights: Sequence[Flight]) -> list[list[Answered]]:
     try:
         return [
             [
-                Answered(answer.action, wanted(flight.ticks[answer.observation_tick].observation))
+                Answered(answer.action, wanted(_shown(flight, answer)))
                 for answer in sorted(flight.answers(), key=lambda answer: answer.observation_tick)
             ]
             for flight in flights
         ]
     except Exception as error:
         raise OntickError(f"the teacher of task {task.name!r} failed: {blame(error)}") from error
+
+
+def _shown(flight: Flight, answer: AnswerRecord) -> State:
+    """Return the state that the controller answered: the one foreseen for it, or the one observed."""
+    observed = flight.ticks[answer.observation_tick].observation
+    return observed if answer.foreseen is None else np.array(answer.foreseen, dtype=observed.dtype)

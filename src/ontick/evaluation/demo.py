@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ontick.evaluation.cliff import EPISODES, CurveSetup, fly_curve
+from ontick.evaluation.cliff import fly_curve
 from ontick.evaluation.episodes import ClockName, Progress, Setup, silent
+from ontick.evaluation.points import EPISODES, CurveSetup
 from ontick.evaluation.verdict import reach_verdict
 from ontick.records import Json, RunWriter
 

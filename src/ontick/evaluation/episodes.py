@@ -7,27 +7,29 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from time import sleep
 from typing import TypeAlias
 
-from ontick.clock import Nanoseconds, ns_from_s
+from ontick.clock import NS_PER_S, Nanoseconds, ns_from_s
 from ontick.controllers.base import Controller
 from ontick.controllers.catalog import Asking, make_controller
 from ontick.controllers.chunks import planning
-from ontick.controllers.landing import LandingEstimate
-from ontick.controllers.llm import LanguageModelController
+from ontick.controllers.llm import Informed, LanguageModelController
 from ontick.controllers.pending import awareness_of
-from ontick.controllers.pilot import check_untrained, is_pilot_word
-from ontick.controllers.prediction import SHARES, Between, Predict, Predicting
+from ontick.controllers.pilot import check_untrained, is_pilot_word, one_action_only
+from ontick.controllers.prediction import Predict
 from ontick.controllers.wrappers import Delayed
 from ontick.dead_time import Aim, Awareness, DeadTime
 from ontick.errors import OntickError
-from ontick.evaluation.beforehand import draws, timings, with_delay
+from ontick.evaluation.beforehand import draws, timings
+from ontick.evaluation.foresight import Foresight, episode_ticks
 from ontick.evaluation.suited import check_alone, remarks
 from ontick.evaluation.summary import summarise
 from ontick.forward import ForwardModel, find_forward_model
 from ontick.late import LateRule
 from ontick.latency import Constant, LatencyModel, Measured, parse_latency, quantile_ms
 from ontick.loop import Interrupted, Time, VirtualTime, WallTime, fly
+from ontick.prompts import Prompt
 from ontick.records import Flight, Json, RunWriter, episode_to_json
 from ontick.tasks import find_task
 from ontick.tasks.base import Environment, Task
@@ -36,8 +38,8 @@ Progress: TypeAlias = Callable[[int, int, str], None]
 """Called with how many of how many are done, and what was done last."""
 
 
-LONGEST_EPISODE = 1000
-"""In ticks, where an environment sets no limit: the farthest that is predicted."""
+NO_ONE = "none"
+"""--guess: no one guesses."""
 
 MOST_IN_FLIGHT = 64
 """More open requests than any line answers usefully; each is a thread in real time."""
@@ -85,6 +87,8 @@ class Setup:
     predict: Predict = Predict.OFF
     guess: str | None = None
     """The controller that guesses what requests under way will be answered with; None: the task's teacher."""
+    dynamics: Path | None = None
+    """A fitted forward model's folder; None: the task's own."""
     asking: Asking = field(default_factory=Asking)
     """How a language model is loaded and asked."""
     task_module: str | None = None
@@ -127,7 +131,8 @@ class Setup:
 
     def as_json(self) -> Json:
         """Return what the record says of it."""
-        return {**asdict(self), "seeds": list(self.seeds)}
+        dynamics = None if self.dynamics is None else str(self.dynamics)
+        return {**asdict(self), "dynamics": dynamics, "seeds": list(self.seeds)}
 
 
 @dataclass(frozen=True)
@@ -137,8 +142,10 @@ class Prepared:
     setup: Setup
     task: Task
     env: Environment
+    bare: Controller
+    """As it was loaded."""
     controller: Controller
-    """Without the setup's delay and prediction."""
+    """Answering with plans, where the setup wants any; without the setup's delay and prediction."""
     time: Time
     delay: LatencyModel | None
     foresight: Foresight | None
@@ -155,8 +162,14 @@ class Prepared:
         delay = delay or self.delay
         controller = self.controller
         if self.foresight is not None:
-            controller = self.foresight.around(controller, self.setup, self.task, delay)
+            controller = self.foresight.around(controller, delay)
         return controller if delay is None else Delayed(controller, delay)
+
+    def own_latencies(self) -> list[Nanoseconds]:
+        """Return what answers take without the delay that is added: drawn from a latency model, or else timed."""
+        if isinstance(self.time, VirtualTime) and not isinstance(self.time.latency, Measured):
+            return draws(self.time.latency)
+        return timings(self.controller, self.env, self.setup.seed, self.task.noop, self.setup.spacing)
 
     def fly(self, controller: Controller, seed: int) -> Flight:
         """Fly one episode with a dressed controller."""
@@ -173,58 +186,28 @@ class Prepared:
         )
 
 
-@dataclass(frozen=True)
-class Foresight:
-    """What it takes to show a controller the state in which its answer will land."""
-
-    forward: ForwardModel
-    stand_in: Controller | None
-    own: list[Nanoseconds]
-    """Latencies of the controller itself, without the delay that is added to it."""
-    farthest_ticks: int
-    """How long an episode lasts."""
-
-    def around(self, controller: Controller, setup: Setup, task: Task, delay: LatencyModel | None) -> Predicting:
-        """Return ``controller`` being shown what will be.
-
-        Raises:
-            OntickError: that is beyond the episode's end.
-        """
-        tick = ns_from_s(task.tick_s)
-        prior = with_delay(self.own, delay)
-        ahead = LandingEstimate(prior, SHARES[setup.predict], tick).latency(()) // tick
-        if ahead >= self.farthest_ticks:
-            raise OntickError(
-                f"--predict {setup.predict} aims {ahead} ticks ahead, and an episode of {task.name} has "
-                f"{self.farthest_ticks}; no answer would come in time, so give a shorter latency"
-            )
-        between = Between(setup.late, task.initial_action, task.noop, self.stand_in)
-        return Predicting(controller, self.forward, setup.predict, tick, prior, between, self.farthest_ticks)
-
-
-def prepare(setup: Setup) -> Prepared:
+def prepare(setup: Setup, like: Prepared | None = None) -> Prepared:
     """Load everything that ``setup`` names and try it once, so that what is wrong shows before anything is written.
+
+    What ``like`` has loaded for the same task and controller, asked in another way, is used again.
 
     Raises:
         OntickError: something it names is unknown, missing or malformed, or does not fit together.
     """
     setup.check()
-    task = find_task(setup.task, setup.task_module)
-    time = (
-        WallTime()
-        if setup.clock is ClockName.WALL
-        else VirtualTime(parse_latency("0" if setup.latency is None else setup.latency))
-    )
+    task = find_task(setup.task, setup.task_module) if like is None else like.task
+    time = _time(setup, like)
     delay = None if setup.delay is None else parse_latency(setup.delay)
-    forward = None if setup.predict is Predict.OFF else find_forward_model(task)
-    env = task.make()
+    predicts = setup.predict is not Predict.OFF
+    forward = find_forward_model(task, setup.dynamics) if predicts or setup.dynamics is not None else None
+    env = task.make() if like is None else like.env
     if is_pilot_word(setup.controller):
         check_untrained(setup.controller, setup.seeds)
     if setup.asking.prompt.pending and not is_pilot_word(setup.controller):
         setup = replace(setup, asking=replace(setup.asking, aware=_untrained(setup, time, delay)))
-    controller = make_controller(setup.controller, task, setup.asking)
-    check_alone(setup.controller, controller, setup.predict, setup.asking.chunk)
-    controller = planning(controller, task, setup.asking.chunk, forward)
+    bare = make_controller(setup.controller, task, setup.asking) if like is None else _asked_for(setup, like)
+    check_alone(setup.controller, bare, setup.predict, setup.asking.chunk)
+    controller = planning(bare, task, setup.asking.chunk, forward)
     if isinstance(controller, LanguageModelController):  # a pilot is asked as it was trained
         setup = replace(setup, asking=replace(setup.asking, prompt=controller.prompt.style))
     observation, _ = env.reset(seed=setup.seed)
@@ -235,8 +218,12 @@ def prepare(setup: Setup) -> Prepared:
         )
     env.step(task.noop)
     controller.reset(setup.seed)
-    prepared = Prepared(setup, task, env, controller, time, delay, None)
-    return prepared if forward is None else replace(prepared, foresight=_foresight(prepared, forward))
+    prepared = Prepared(setup, task, env, bare, controller, time, delay, None)
+    if forward is None or not predicts:
+        return prepared
+    stand_in, own = _stand_in(setup, task, forward, controller), prepared.own_latencies()
+    foresight = Foresight(task, forward, setup.predict, setup.late, own, episode_ticks(env), stand_in)
+    return replace(prepared, foresight=foresight)
 
 
 def _untrained(setup: Setup, time: Time, delay: LatencyModel | None) -> Awareness:
@@ -249,16 +236,32 @@ def _untrained(setup: Setup, time: Time, delay: LatencyModel | None) -> Awarenes
     return Awareness(dead_time, setup.asking.prompt.pending, memory=False)
 
 
-def _foresight(prepared: Prepared, forward: ForwardModel) -> Foresight:
-    setup, task, env, time = prepared.setup, prepared.task, prepared.env, prepared.time
-    guess = setup.guess or ("teacher" if task.has_teacher else "none")
-    stand_in = None if guess == "none" else planning(make_controller(guess, task), task, setup.asking.chunk, forward)
-    if isinstance(time, VirtualTime) and not isinstance(time.latency, Measured):
-        own = draws(time.latency)
-    else:
-        own = timings(prepared.controller, env, setup.seed, setup.spacing)
-    limit = env.spec and env.spec.max_episode_steps
-    return Foresight(forward, stand_in, own, limit or LONGEST_EPISODE)
+def _time(setup: Setup, like: Prepared | None) -> Time:
+    if like is not None and (like.setup.clock, like.setup.latency) == (setup.clock, setup.latency):
+        return like.time
+    if setup.clock is ClockName.WALL:
+        return WallTime()
+    return VirtualTime(parse_latency("0" if setup.latency is None else setup.latency))
+
+
+def _asked_for(setup: Setup, like: Prepared) -> Controller:
+    """Return the controller that ``like`` has loaded; a language model answers with plans as long as are wanted."""
+    bare, chunk = like.bare, setup.asking.chunk
+    if not isinstance(bare, LanguageModelController) or bare.prompt.chunk == chunk:
+        return bare
+    if is_pilot_word(setup.controller):
+        raise one_action_only(setup.controller, chunk)
+    prompt = Prompt(bare.prompt.task, bare.prompt.style, chunk)
+    return LanguageModelController(bare.model, prompt, bare.reading)
+
+
+def _stand_in(setup: Setup, task: Task, forward: ForwardModel, controller: Controller) -> Controller | None:
+    """Return who guesses the answers that are under way, knowing what ``controller`` is told."""
+    word = setup.guess or ("teacher" if task.has_teacher else NO_ONE)
+    if word == NO_ONE:
+        return None
+    stand_in = planning(make_controller(word, task), task, setup.asking.chunk, forward)
+    return Informed(stand_in, controller.prompt) if isinstance(controller, LanguageModelController) else stand_in
 
 
 @dataclass(frozen=True)
@@ -309,6 +312,8 @@ def evaluate(prepared: Prepared, run: Path, progress: Progress = silent) -> Eval
     interrupted = False
     try:
         for number, seed in enumerate(setup.seeds, start=1):
+            if setup.spacing and setup.clock is ClockName.WALL:
+                sleep(setup.spacing / NS_PER_S)  # the last request may have been just now
             flight = prepared.fly(controller, seed)
             writer.append(flight)
             flights.append(flight)

@@ -13,18 +13,20 @@ from pathlib import Path
 import ontick
 from ontick.cache import cache_folder, made_whole
 from ontick.controllers.catalog import Asking
-from ontick.evaluation.cliff import EPISODES, CurveSetup, Point, fly_points, needs_ms
+from ontick.controllers.prediction import Predict
+from ontick.evaluation.cliff import needs_ms
 from ontick.evaluation.episodes import ClockName, Progress, Setup, silent
+from ontick.evaluation.points import EPISODES, WAYS_DELAY_TICKS, CurveSetup, Point, fly_points
 from ontick.tasks import find_task
 from ontick.tasks.base import Task
 
 
 def task_needs_ms(setup: Setup, progress: Progress = silent) -> float | None:
-    """Return the latency that ``setup``'s task allows under its late rule and requests in flight.
+    """Return the latency that ``setup``'s task allows under its late rule, asked as it asks.
 
-    It is flown by the task's teacher, 50 episodes a delay, and remembered in the user's cache folder until the
-    task's file, the curve's settings or this package changes. None when the task has no teacher, or one that
-    never succeeds.
+    It is flown by the task's teacher, 50 episodes at each of 16 delays, and remembered in the user's cache folder until
+    the task's file, the curve's settings or this package changes. None when the task has no teacher, or one that never
+    succeeds.
     """
     task = find_task(setup.task, setup.task_module)
     if not task.has_teacher:
@@ -37,9 +39,10 @@ def task_needs_ms(setup: Setup, progress: Progress = silent) -> float | None:
         clock=ClockName.VIRTUAL,
         latency=None,
         delay=None,
-        asking=Asking(),
+        asking=Asking(chunk=setup.asking.chunk if _rolls_forward(setup, task) else 1),
     )
-    curve = CurveSetup(teacher, late_rules=(setup.late,)).filled_in(task)
+    far = () if setup.predict is Predict.OFF else tuple(ticks * task.tick_ms for ticks in WAYS_DELAY_TICKS[::2])
+    curve = CurveSetup(teacher, (setup.late,), far).filled_in(task)
     remembered = cache_folder() / "needs" / f"{_fingerprint(task, curve)}.json"
     with suppress(OSError, ValueError, KeyError):
         return json.loads(remembered.read_text())["needs_ms"]
@@ -53,12 +56,20 @@ def task_needs_ms(setup: Setup, progress: Progress = silent) -> float | None:
     return needs
 
 
+def _rolls_forward(setup: Setup, task: Task) -> bool:
+    """Say whether a teacher can answer with plans, as a language model can without looking ahead."""
+    return task.has_forward_model or setup.dynamics is not None
+
+
 def _fingerprint(task: Task, curve: CurveSetup) -> str:
     """Digest everything that a task's need depends on."""
-    digest = hashlib.sha256(json.dumps(asdict(curve), sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(asdict(curve), sort_keys=True, default=str).encode())
     for package in ("gymnasium", "numpy", "Box2D"):
         digest.update(metadata.version(package).encode())
     digest.update(Path(inspect.getfile(type(task))).read_bytes())
+    fitted = curve.base.dynamics
+    for file in sorted(fitted.glob("*")) if fitted is not None else ():
+        digest.update(file.read_bytes())
     for file in sorted(Path(ontick.__file__).parent.rglob("*.py")):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:24]

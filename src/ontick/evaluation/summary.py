@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from ontick.evaluation.collapse import describe_collapse
 from ontick.evaluation.failures import describe_failures
+from ontick.evaluation.prediction_error import describe_prediction
 from ontick.evaluation.statistics import bootstrap_ci95, percentiles, wilson_ci95
 from ontick.records import INTERRUPTED, AnswerRecord, Flight, Json
 from ontick.tasks.base import Task
@@ -45,6 +46,7 @@ def summarise(task: Task, flights: Sequence[Flight], price: tuple[float, float] 
         **describe_failures(task, flights),
         "action_counts": {task.action_name(action): actions[action] for action in sorted(actions)},
         "fresh_ticks": sum(episode.fresh_ticks for episode in episodes),
+        "planned_ticks": sum(episode.planned_ticks for episode in episodes),
         "late_ticks": sum(episode.late_ticks for episode in episodes),
         "stale_answers": sum(episode.stale_answers for episode in episodes),
         "invalid_answers": sum(episode.invalid_answers for episode in episodes),
@@ -54,15 +56,20 @@ def summarise(task: Task, flights: Sequence[Flight], price: tuple[float, float] 
         "cut_plans": sum(answer.valid and answer.failure is not None for answer in answers),
         "decision_ms": percentiles([answer.latency_ms for answer in answers], 50, 95, 99),
         "ttft_ms": percentiles([answer.ttft_ms for answer in answers if answer.ttft_ms is not None], 50, 95, 99),
-        "usage": _usage(answers, n, price),
+        "usage": describe_usage(task, flights, price),
+        "prediction": describe_prediction(task, flights),
         "tick_lateness_ms": percentiles([tick.lateness_ms for tick in ticks], 50, 99),
         "overrun_ticks": sum(episode.overrun_ticks for episode in episodes),
         "collapse": describe_collapse(task, flights, successes),
     }
 
 
-def _usage(answers: Sequence[AnswerRecord], episodes: int, price: tuple[float, float] | None) -> Json:
-    """Return what was asked and what it cost; a lower bound where there are ``uncounted`` requests."""
+def describe_usage(task: Task, flights: Sequence[Flight], price: tuple[float, float] | None = None) -> Json:
+    """Return what was asked, how often, and what it cost: the ``usage`` of a summary.
+
+    The cost is a lower bound where there are ``uncounted`` requests.
+    """
+    answers = [answer for flight in flights for answer in flight.answers()]
     prompt = [answer.prompt_tokens for answer in answers if answer.prompt_tokens is not None]
     completion = [answer.completion_tokens for answer in answers if answer.completion_tokens is not None]
     usd = None
@@ -74,7 +81,18 @@ def _usage(answers: Sequence[AnswerRecord], episodes: int, price: tuple[float, f
         "prompt_tokens": sum(prompt) if prompt else None,
         "completion_tokens": sum(completion) if completion else None,
         "usd": usd,
-        "usd_per_episode": usd / episodes if usd is not None and episodes else None,
+        "usd_per_episode": usd / len(flights) if usd is not None and flights else None,
+        **_pace(answers, sum(flight.episode.steps for flight in flights) * task.tick_s),
+    }
+
+
+def _pace(answers: Sequence[AnswerRecord], flown_s: float) -> Json:
+    """Return how often it was asked, and what a limit on that cost: how much earlier requests would have started."""
+    held_back_ms = [answer.held_back_ms or 0.0 for answer in answers]
+    return {
+        "requests_per_second": len(answers) / flown_s if flown_s else None,
+        "held_back_ms": percentiles(held_back_ms, 50, 95) if any(held_back_ms) else None,
+        "held_back_share": min(1.0, math.fsum(held_back_ms) / (1e3 * flown_s)) if any(held_back_ms) else None,
     }
 
 

@@ -9,10 +9,8 @@ from pathlib import Path
 from ontick.durations import in_ms
 from ontick.evaluation.episodes import Evaluation, Progress, Setup, evaluate, prepare, silent, whole
 from ontick.evaluation.needs import task_needs_ms
+from ontick.evaluation.remedy import FLIES_RATE, Outlook, look_for_remedy
 from ontick.records import Json, RunWriter
-
-FLIES_RATE = 0.9
-"""The success rate from which a controller counts as flying."""
 
 
 class Verdict(StrEnum):
@@ -34,8 +32,15 @@ def judge(frozen: Json, real_time: Json, budget_ms: float) -> Verdict:
     return Verdict.POLICY if p95_ms is None or p95_ms <= budget_ms else Verdict.BOTH
 
 
-def explain(verdict: Verdict, frozen: Json, real_time: Json, budget_ms: float, measured_budget: bool) -> str:
-    """Say in one sentence why ``verdict`` is what it is."""
+def explain(
+    verdict: Verdict,
+    frozen: Json,
+    real_time: Json,
+    budget_ms: float,
+    measured_budget: bool,
+    outlook: Outlook | None = None,
+) -> str:
+    """Say in one sentence why ``verdict`` is what it is, and what would help."""
     p95_ms = real_time["decision_ms"]["p95"]
     allows = (
         "the task allows" if measured_budget else "a tick lasts (no teacher that succeeds says what the task allows)"
@@ -61,7 +66,8 @@ def explain(verdict: Verdict, frozen: Json, real_time: Json, budget_ms: float, m
     stuck = f" (it is in a rut: {rut})" if rut else ""
     overruns = real_time["overrun_ticks"]
     stalled = f" (the machine stalled for {overruns} ticks, which is not the controller's doing)" if overruns else ""
-    return f"{why}{stuck}{stalled}."
+    otherwise = "" if outlook is None else f"; {outlook.in_words()}"
+    return f"{why}{stuck}{stalled}{otherwise}."
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,8 @@ class Judgement:
     budget_ms: float | None
     frozen: Evaluation
     real_time: Evaluation
+    outlook: Outlook | None
+    """How it would have to be asked; None: latency is not what failed, or there is nobody to try it with."""
     run: Path
 
     def as_json(self) -> Json:
@@ -84,11 +92,15 @@ class Judgement:
             "delay": setup.delay,
             "late": setup.late,
             "in_flight": setup.in_flight,
+            "requests_per_minute": setup.requests_per_minute,
+            "chunk": setup.asking.chunk,
+            "predict": setup.predict,
             "frozen": self.frozen.summary,
             "real_time": self.real_time.summary,
             "budget_ms": self.budget_ms,
             "verdict": self.verdict,
             "why": self.why,
+            **({"remedy": None, "tried": []} if self.outlook is None else self.outlook.as_json()),
             "run": str(self.run),
         }
 
@@ -97,6 +109,7 @@ def reach_verdict(setup: Setup, run: Path, progress: Progress = silent) -> Judge
     """Fly a setup with time frozen and as it says, and judge; recorded in the folder ``run``.
 
     Time frozen means the virtual clock with no latency and no added delay: ordinary synchronous Gymnasium.
+    Where latency is what failed, or part of it, ways of asking are tried in simulation until one flies.
 
     Raises:
         OntickError: the setup is wrong, or the folder cannot be written.
@@ -108,12 +121,16 @@ def reach_verdict(setup: Setup, run: Path, progress: Progress = silent) -> Judge
         budget_ms = task_needs_ms(setup, progress)
         frozen = whole(evaluate(prepared.with_time_frozen(), run / "frozen", progress))
         real_time = whole(evaluate(prepared, run / "real_time", progress))
+        allowed_ms = prepared.task.tick_ms if budget_ms is None else budget_ms
+        verdict = judge(frozen.summary, real_time.summary, allowed_ms)
+        outlook = None
+        if verdict in {Verdict.LATENCY, Verdict.BOTH}:
+            policy_fails = verdict is Verdict.BOTH
+            outlook = look_for_remedy(prepared, run / "real_time", policy_fails=policy_fails, progress=progress)
     except KeyboardInterrupt as stop:
         writer.finish({"interrupted": True})
         raise KeyboardInterrupt(f"what was flown is kept and summarised in {run}") from stop
-    allowed_ms = prepared.task.tick_ms if budget_ms is None else budget_ms
-    verdict = judge(frozen.summary, real_time.summary, allowed_ms)
-    why = explain(verdict, frozen.summary, real_time.summary, allowed_ms, budget_ms is not None)
-    judgement = Judgement(verdict, why, budget_ms, frozen, real_time, run)
+    why = explain(verdict, frozen.summary, real_time.summary, allowed_ms, budget_ms is not None, outlook)
+    judgement = Judgement(verdict, why, budget_ms, frozen, real_time, outlook, run)
     writer.finish(judgement.as_json())
     return judgement

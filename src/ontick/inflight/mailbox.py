@@ -40,38 +40,13 @@ class Answer(NamedTuple):
     def record(self) -> AnswerRecord:
         """Return what the run's record keeps of it."""
         arrived, observation_tick, started, decision, _, _, held_back = self
-        (
-            action,
-            valid,
-            _,
-            text,
-            failure,
-            ttft_ms,
-            prompt_tokens,
-            completion_tokens,
-            new_tokens,
-            then,
-            at_tick,
-            foreseen_tick,
-            foreseen,
-        ) = decision
-        latency_ms = (arrived - started) / NS_PER_MS
         return AnswerRecord(  # by position, since this is on every tick's path
             observation_tick,
             started / NS_PER_MS,
-            latency_ms,
-            action,
-            valid,
-            text,
-            failure,
-            ttft_ms,
-            prompt_tokens,
-            completion_tokens,
-            new_tokens,
-            then or None,
-            at_tick,
-            foreseen_tick,
-            foreseen,
+            (arrived - started) / NS_PER_MS,
+            decision.action,
+            decision.valid,
+            *decision[3:],
             held_back / NS_PER_MS if held_back else None,
         )
 
@@ -96,7 +71,8 @@ class Mailbox:
 
     def __init__(self, tick: Nanoseconds) -> None:
         self._tick = tick
-        self._open: dict[int, Underway] = {}
+        self._open: dict[int, Nanoseconds] = {}
+        """When the requests that have not been answered started, by the ticks of their observations."""
         self._coming: list[Answer] = []
         self._collected: list[Answer] = []
         self._latencies: deque[Nanoseconds] = deque(maxlen=REMEMBERED_LATENCIES)
@@ -107,8 +83,8 @@ class Mailbox:
         """Return what the request that starts so is shown, and count it as open from now on."""
         k, at, published, _ = start
         agenda = self._agendas[k]
-        others = tuple(self._open.values()) if self._open else ()
-        self._open[k] = Underway(k, at)
+        others = tuple(map(Underway, self._open, self._open.values())) if self._open else ()
+        self._open[k] = at
         if self._coming or (self._collected and self._collected[-1][0] > published):
             return self._look_closely(start, state, agenda, others)
         return Observation(state, k, agenda.foretold(k, ()), at, agenda.last_action, others, tuple(self._latencies))

@@ -59,7 +59,7 @@ def clone(lessons: Lessons, actions: int, settings: MlpSettings, start: Network 
     Raises:
         OntickError: the loss is no number any more.
     """
-    with _one_thread():
+    with one_thread():
         scaled = start or new_network(lessons, actions, settings)
         model = _module(scaled)
         decay = settings.decay(aware=lessons.values < lessons.inputs.shape[1])
@@ -69,7 +69,7 @@ def clone(lessons: Lessons, actions: int, settings: MlpSettings, start: Network 
         states = _torch.from_numpy(((lessons.inputs - scaled.offset) / scaled.scale).astype(np.float32))
         labels = _torch.from_numpy(lessons.labels)
         counts = _torch.from_numpy(lessons.weights.astype(np.float32))
-        order = _endless_order(len(lessons.labels), settings.batch, settings.seed)
+        order = endless_order(len(lessons.labels), settings.batch, settings.seed)
         ends = [round(steps * (look + 1) / settings.looks) for look in range(settings.looks)]
         for begin, end in pairwise((0, *ends)):
             total = torch.zeros(())
@@ -126,7 +126,7 @@ def _array(tensor: Tensor) -> npt.NDArray[np.float32]:
     return tensor.detach().numpy().copy()
 
 
-def _endless_order(n: int, batch: int, seed: int) -> Iterator[Tensor]:
+def endless_order(n: int, batch: int, seed: int) -> Iterator[Tensor]:
     """Yield the indices of each batch: every example once, in random order, then again."""
     generator = torch.Generator().manual_seed(seed)
     left = torch.empty(0, dtype=torch.long)
@@ -138,7 +138,7 @@ def _endless_order(n: int, batch: int, seed: int) -> Iterator[Tensor]:
 
 
 @contextmanager
-def _one_thread() -> Generator[None]:
+def one_thread() -> Generator[None]:
     """Keep PyTorch to one thread: such small products are slower with two, and round differently."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -17,6 +17,9 @@ SELECTION_SEED = 3_000_000
 DAGGER_SEED = 4_000_000
 """Of the first flight of a student that learns on."""
 
+DYNAMICS_SEED = 5_000_000
+"""Of the first flight that a forward model is fitted to."""
+
 
 def check_apart(trained: Iterable[Sequence[int]], evaluated: Iterable[int]) -> None:
     """See that no evaluation flies a seed that was flown in training: such an episode would prove nothing.

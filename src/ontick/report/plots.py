@@ -14,6 +14,9 @@ RULE_STYLES = {
     "hold": {"color": "#0b6e99", "marker": "o", "label": "hold the last action"},
     "noop": {"color": "#d1495b", "marker": "s", "label": "do nothing meanwhile"},
 }
+WAY_COLOURS = {"serial": "#d1495b", "pipelined": "#0b6e99", "chunked": "#e08a00"}
+WAY_WIDTHS = {"serial": 1.8, "pipelined": 4.2, "chunked": 1.8}
+"""Where two lines are one, the broad one shows on both sides of the other."""
 INK = "#22303c"
 GRID = "#d9e0e6"
 MARK = "#6b7885"
@@ -34,15 +37,48 @@ def plot_curves(curves: Sequence[Json], path: Path, controllers: Sequence[Json] 
     for axis, curve in zip(axes, curves, strict=True):
         _draw_curve(axis, curve, [c for c in controllers if c["task"] == curve["task"]])
     axes[0].set_ylabel("success, % of episodes", color=INK)
-    try:
-        figure.savefig(path)
-    except OSError as error:
-        raise OntickError(f"cannot write {path} ({error.strerror}); choose another place") from error
+    _save(figure, path)
+
+
+def plot_ways(curve: Json, path: Path) -> None:
+    """Draw the latency curves of several ways of asking, a panel for each late rule, and save them to ``path``.
+
+    Raises:
+        OntickError: the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    rules = [rule for rule in RULE_STYLES if rule in curve["needs_ms"]]
+    figure: Any = Figure(figsize=(5.6 * len(rules), 4.6), dpi=150, layout="constrained")
+    axes: Any = figure.subplots(1, len(rules), squeeze=False, sharey=True)[0]
+    for axis, rule in zip(axes, rules, strict=True):
+        for name, way in curve["ways"].items():
+            _draw_way(axis, name, way["needs_ms"][rule], [p for p in _points(curve, rule) if p["way"] == name], curve)
+        axis.set_title(f"late rule: {RULE_STYLES[rule]['label']}", color=INK, fontsize=10, loc="left")
+        _dress(axis)
+        axis.set_ylim(-4, 104)
+        axis.legend(frameon=False, fontsize=8, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.16), labelcolor=INK)
+    axes[0].set_ylabel(f"{curve['success']}, % of episodes", color=INK)
+    figure.suptitle(_title(curve), color=INK, fontsize=11, x=0.01, ha="left")
+    _save(figure, path)
+
+
+def _draw_way(axis: Any, name: str, needs: float | None, points: Sequence[Json], curve: Json) -> None:
+    kind, _, predicted = name.partition("+")
+    allows = "never flies" if needs is None else f"allows {needs:g} ms"
+    axis.plot(
+        [point["delay_ms"] for point in points],
+        [100 * point[curve["success"]] / point["n"] for point in points],
+        color=WAY_COLOURS[kind],
+        ls="-" if predicted else (0, (3, 2)),
+        lw=WAY_WIDTHS[kind] if predicted else 1.4,
+        label=f"{name}: {allows}",
+    )
 
 
 def _draw_curve(axis: Any, curve: Json, controllers: Sequence[Json]) -> None:
     for rule, style in RULE_STYLES.items():
-        points = [point for point in curve["points"] if point["late"] == rule]
+        points = _points(curve, rule)
         if not points:
             continue
         delays = [point["delay_ms"] for point in points]
@@ -53,15 +89,34 @@ def _draw_curve(axis: Any, curve: Json, controllers: Sequence[Json]) -> None:
         if needs is not None:
             axis.axvline(needs, ymax=0.78, color=style["color"], lw=0.9, ls=":")
     _mark_controllers(axis, curve, controllers)
-    axis.set_title(f"{curve['task']}: {curve['controller']}, answers delayed", color=INK, fontsize=11, loc="left")
-    axis.set_xlabel("delay of every answer, ms", color=INK)
+    axis.set_title(_title(curve), color=INK, fontsize=11, loc="left")
+    _dress(axis)
     axis.set_ylim(-4, 128)  # room for the legend above the curves
+    axis.legend(frameon=False, fontsize=8.5, loc="upper right", labelcolor=INK)
+
+
+def _dress(axis: Any) -> None:
+    axis.set_xlabel("delay of every answer, ms", color=INK)
     axis.set_yticks(range(0, 101, 20))
     axis.grid(color=GRID, lw=0.6)
     axis.tick_params(colors=INK, labelsize=9)
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
-    axis.legend(frameon=False, fontsize=8.5, loc="upper right", labelcolor=INK)
+
+
+def _title(curve: Json) -> str:
+    return f"{curve['task']}: {curve['controller']}, answers delayed"
+
+
+def _points(curve: Json, rule: str) -> list[Json]:
+    return [point for point in curve["points"] if point["late"] == rule]
+
+
+def _save(figure: Any, path: Path) -> None:
+    try:
+        figure.savefig(path)
+    except OSError as error:
+        raise OntickError(f"cannot write {path} ({error.strerror}); choose another place") from error
 
 
 def _mark_controllers(axis: Any, curve: Json, controllers: Sequence[Json]) -> None:

@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from ontick.durations import precise_ms
+from ontick.durations import in_ms, precise_ms
 from ontick.evaluation.failures import failures_in_words, seeds_in_words
 from ontick.records import Json
 
@@ -41,11 +41,15 @@ def evaluation_table(evaluation: Json) -> Table:
     if summary["watch_first"] is not None:
         seed = summary["watch_first"]
         table.add_row("look first at", f"seed {seed}", f"--seed {seed} --episodes 1")
-    total = summary["fresh_ticks"] + summary["late_ticks"]
+    total = summary["fresh_ticks"] + summary["planned_ticks"] + summary["late_ticks"]
     table.add_row("ticks with a fresh action", f"{summary['fresh_ticks']} of {total}")
+    if summary["planned_ticks"]:
+        table.add_row("ticks with a planned action", f"{summary['planned_ticks']} of {total}")
     table.add_row("stale, invalid answers", f"{summary['stale_answers']}, {summary['invalid_answers']}")
     table.add_row("decision p50, p95, p99", milliseconds(summary["decision_ms"], "p50", "p95", "p99"))
     for name, value in _asked(summary):
+        table.add_row(escape(name), escape(value))
+    for name, value in _prediction(summary["prediction"]):
         table.add_row(escape(name), escape(value))
     table.add_row("tick lateness p50, p99", milliseconds(summary["tick_lateness_ms"], "p50", "p99"))
     if summary["overrun_ticks"]:
@@ -135,6 +139,9 @@ def _asked(summary: Json) -> list[tuple[str, str]]:
     if summary["ttft_ms"]["p50"] is not None:
         rows.append(("first token p50, p95, p99", milliseconds(summary["ttft_ms"], "p50", "p95", "p99")))
     usage = summary["usage"]
+    if usage["held_back_ms"] is not None:
+        held_back = f"{in_ms(usage['held_back_ms']['p50'])} a request, {usage['held_back_share']:.0%} of the time"
+        rows.append(("held back by the rate limit", held_back))
     if usage["prompt_tokens"] is not None or usage["completion_tokens"] is not None:
         least = "at least " if usage["uncounted"] else ""
         rows.append(("requests, tokens not counted", f"{usage['requests']}, {usage['uncounted']}"))
@@ -143,6 +150,21 @@ def _asked(summary: Json) -> list[tuple[str, str]]:
             rows.append(("cost in all", f"{least}${usage['usd']:.3g}"))
             rows.append(("cost of an episode", f"{least}${usage['usd_per_episode']:.3g}"))
     return rows
+
+
+def _prediction(prediction: Json | None) -> list[tuple[str, str]]:
+    """Return how far ahead was predicted, and what is left of the distance to the state that came."""
+    if prediction is None:
+        return []
+    left = [
+        f"{name} {error['p50'] / prediction['unpredicted'][name]['p50']:.0%}"
+        for name, error in prediction["error"].items()
+        if prediction["unpredicted"][name]["p50"]
+    ]
+    return [
+        ("predicted ahead p50, p95", "{p50:g}, {p95:g} ticks".format(**prediction["ahead_ticks"])),
+        ("prediction's error, of what changed", ", ".join(left)),
+    ]
 
 
 def pair(first: float | None, second: float | None) -> str:

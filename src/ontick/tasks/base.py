@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Environment: TypeAlias = "gym.Env[Any, Any]"
 
-RESERVED = frozenset({"n", "late", "delay_ms", "success", "summary"})
+RESERVED = frozenset({"n", "late", "delay_ms", "way", "in_flight", "chunk", "predict", "success", "summary"})
 """Words that reports use themselves."""
 
 

@@ -42,7 +42,7 @@ TUMBLING = 0.4 * math.pi
 TOUCHDOWN_TICKS = 25
 """Half a second: how long the end of a flight is looked at for the moment in which the ground is met."""
 
-_X, _ANGLE, _SPIN, _LEFT_LEG, _RIGHT_LEG = 0, 4, 5, 6, 7
+_X, _ANGLE, _SPIN, _RIGHT_LEG, _LEFT_LEG = 0, 4, 5, 6, 7
 
 _NOTHING, _LEFT, _MAIN, _RIGHT = (frozenset({action}) for action in range(4))
 
@@ -76,8 +76,8 @@ class LunarLander(Task):
         Feature("vy", "", 2, 1.8),
         Feature("angle", "rad", 2, 1.2),
         Feature("spin", "", 2, 1.8),
-        Feature("left leg", "", 0),
         Feature("right leg", "", 0),
+        Feature("left leg", "", 0),
     )
     instruction: ClassVar = (
         "You land a spacecraft at x = 0, y = 0, upright and slowly. angle is its tilt and spin how fast it turns; "
@@ -180,7 +180,7 @@ class LunarLander(Task):
 
 
 def _touches(state: Sequence[float]) -> bool:
-    return state[_LEFT_LEG] > 0 or state[_RIGHT_LEG] > 0
+    return state[_RIGHT_LEG] > 0 or state[_LEFT_LEG] > 0
 
 
 def _before_touchdown(states: Sequence[Sequence[float]]) -> Sequence[float]:

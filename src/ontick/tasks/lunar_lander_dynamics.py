@@ -60,9 +60,17 @@ _FOOT_M = GROUND_M + SKIN_M - SLOP_M
 _AWAY_M, _DOWN_M = env.LEG_AWAY / env.SCALE, env.LEG_DOWN / env.SCALE
 _LEG_W_M, _LEG_H_M = env.LEG_W / env.SCALE, env.LEG_H / env.SCALE
 _INNER_M, _OUTER_M, _SOLE_M = _AWAY_M - _LEG_W_M, _AWAY_M + _LEG_W_M, _DOWN_M + _LEG_H_M
-_REACH_M = math.hypot(_OUTER_M, _SOLE_M) + SKIN_M
+_NEAR_M = GROUND_M + math.hypot(_OUTER_M, _SOLE_M) + 2 * SKIN_M
+"""Below this height of the hull's origin a foot may meet the pad."""
 _REACHABLE_M = 0.2
 """A foot that is higher above the ground does not meet it within a tick."""
+_CLOSE_M = 0.012
+"""How high a foot at rest may seem to stand above the pad."""
+_AT_REST = 1e-3
+"""A body that falls and turns no faster, as observed, stands on something."""
+_STILL_M_S = 0.05
+"""A foot on the ground that sinks no faster and does not say that it touches goes on so until it comes down anew:
+Gymnasium takes a foot for lifted as soon as it leaves one of two edges that it stands on."""
 _UNKNOWN_M = 0.05
 """How far below a foot the ground is supposed that must be lower than the pad."""
 _LEAST_LEVER_M = 0.05
@@ -118,10 +126,16 @@ def roll_forward(observation: Sequence[float], actions: Sequence[int], gravity: 
     x, y, vx, vy, tilt, spin, right_touches, left_touches = observation
     x, y = x * X_M, y * Y_M + ORIGIN_M
     vx, vy, spin = vx / V_X, vy / V_Y, spin / SPIN
+    touching = right_touches > 0 or left_touches > 0
     feet: tuple[_Foot, _Foot] | None = None
     s, c = sin(tilt), cos(tilt)
     vx, vy = vx + spin * _BETWEEN_M * c, vy + spin * _BETWEEN_M * s  # the hull's centre is observed
     for action in actions:
+        if feet is None and (touching or y < _NEAR_M - vy * TICK_S):
+            feet = (
+                _Foot(1, right_touches > 0, x, y, vy, tilt, spin),
+                _Foot(-1, left_touches > 0, x, y, vy, tilt, spin),
+            )
         if action == MAIN:
             vx -= _MAIN * s
             vy += _MAIN * c
@@ -134,13 +148,8 @@ def roll_forward(observation: Sequence[float], actions: Sequence[int], gravity: 
             vy += push_y / MASS_KG
             spin += (arm_x * push_y - arm_y * push_x) / INERTIA
         vy += gravity * TICK_S
-        if y - GROUND_M < _REACH_M - vy * TICK_S:
-            if feet is None:
-                feet = _Foot(1, x, y, tilt, right_touches > 0), _Foot(-1, x, y, tilt, left_touches > 0)
+        if feet is not None:
             vx, vy, spin = _meet_ground(feet, y, vx, vy, tilt, spin)
-        elif feet:
-            for foot in feet:
-                foot.hang()
         x -= CENTRE_M * s - vx * TICK_S
         y += CENTRE_M * c + vy * TICK_S
         tilt += spin * TICK_S
@@ -165,36 +174,47 @@ class _Foot:
         "ground",
         "normal",
         "opening",
+        "rate",
         "side",
+        "silent",
         "slip",
         "touches",
         "x",
         "y",
     )
 
-    def __init__(self, side: int, x: float, y: float, tilt: float, touches: bool) -> None:
+    def __init__(self, side: int, touches: bool, x: float, y: float, vy: float, tilt: float, spin: float) -> None:
         """See in a state how far open the leg is and where the ground lies below it.
 
         Args:
             side: 1: the right one, -1: the left one.
+            touches: whether the foot touches the ground, as observed.
             x: of the hull's origin, from the middle.
             y: of the hull's origin.
+            vy: of the centre of mass.
             tilt: of the hull.
-            touches: whether the foot touches the ground.
+            spin: of the hull.
         """
         self.side = side
         self.touches = touches
         self.opening = LEG_STOP
-        self._place(tilt)
+        self.ground = _FOOT_M
+        self.begin_tick(y, tilt, sin(tilt), cos(tilt))
+        at_rest = max(abs(vy * V_Y), abs(spin * SPIN)) < _AT_REST
         above = y + self.y - _FOOT_M
         if touches and above < 0:
             self._open_to(_FOOT_M - y, tilt)
             above = y + self.y - _FOOT_M
-        if touches or (above < 0 and abs(x + self.x) < LEVEL_M):
+        elif touches:
+            # It is told of a tick late: what rises does not touch any more.
+            above -= max(0.0, vy + spin * self.arm_x) * TICK_S
+        level = abs(x + self.x) < LEVEL_M
+        if touches or at_rest or (above < _CLOSE_M and level):
             self.ground = _FOOT_M + above
         else:
             self.ground = _FOOT_M if above >= 0 else _FOOT_M + above - _UNKNOWN_M
-        self.begin_tick(y, tilt, sin(tilt), cos(tilt))
+        sinks = vy + spin * self.arm_x < -_STILL_M_S
+        self.silent = not touches and not sinks and y + self.y - self.ground <= SLOP_M
 
     def begin_tick(self, y: float, tilt: float, s: float, c: float) -> None:
         """Take what holds of the positions until they change; ``s`` and ``c`` are the tilt's sine and cosine."""
@@ -205,6 +225,7 @@ class _Foot:
         self.give = 1 / (1 / MASS_KG + self.arm_x * self.arm_x / INERTIA)
         self.slip = 1 / (1 / MASS_KG + self.arm_y * self.arm_y / INERTIA)
         self.normal = self.friction = 0.0
+        self.rate = -self.close
 
     def end_tick(self, vy: float, spin: float) -> None:
         """Swing the leg: the motor pulls it in, unless the ground pushes it out."""
@@ -212,12 +233,9 @@ class _Foot:
         if lever > _LEAST_LEVER_M:
             rate = max(rate, -(vy + spin * self.arm_x + self.gap / TICK_S) / lever)
         self.opening = max(LEG_STOP, min(LEG_OPEN, self.opening + rate * TICK_S))
-        self.touches = self.gap <= SLOP_M or self.normal > 0
-
-    def hang(self) -> None:
-        """Pass a tick far above the ground."""
-        self.touches = False
-        self.opening = max(LEG_STOP, self.opening - LEG_RATE * TICK_S)
+        stands = self.gap <= SLOP_M or self.normal > 0
+        self.silent = self.silent and stands
+        self.touches = stands and not self.silent
 
     def _place(self, tilt: float) -> None:
         """Find where the foot is, from the hull's origin."""
@@ -248,7 +266,7 @@ def _meet_ground(
     near = [foot for foot in feet if foot.gap < _REACHABLE_M]
     for _ in range(_SWEEPS):
         for foot in near:
-            sliding = vx - spin * foot.arm_y + foot.side * foot.close * foot.y
+            sliding = vx - spin * foot.arm_y - foot.side * foot.rate * foot.y
             most = FRICTION * foot.normal
             friction = max(-most, min(most, foot.friction - sliding * foot.slip))
             vx += (friction - foot.friction) / MASS_KG
@@ -263,6 +281,9 @@ def _meet_ground(
             vy += (normal - foot.normal) / MASS_KG
             spin += foot.arm_x * (normal - foot.normal) / INERTIA
             foot.normal = normal
+            foot.rate = -foot.close
+            if normal == most:
+                foot.rate = max(foot.rate, -(vy + spin * foot.arm_x + foot.gap / TICK_S) / lever)
     for foot in feet:
         foot.end_tick(vy, spin)
     return vx, vy, spin

@@ -231,3 +231,22 @@ def test_a_model_with_a_recurrent_memory_reads_every_prompt_anew_and_right() -> 
         reading = growing.read(prompt, [3, 40])
         assert reading.kept == 0
         torch.testing.assert_close(reading.logits, expected, atol=1e-3, rtol=1e-3)
+
+
+def test_a_recurrent_memory_goes_on_from_where_it_is() -> None:
+    model = families.recurrent_model()
+    plain = copy.deepcopy(model)
+    growing = GrowingReader(model, install_head(model))
+    for number in range(3):
+        prompt = tokens(number, 30)
+        growing.read(prompt, [3, 40])
+        for token in (7, 8, 9):
+            prompt = [*prompt, token]
+            with torch.inference_mode():
+                expected = plain(torch.tensor([prompt])).logits[0, -1, [3, 40]]
+            reading = growing.read(prompt, [3, 40])
+            assert reading.kept == len(prompt) - 1
+            torch.testing.assert_close(reading.logits, expected, atol=1e-3, rtol=1e-3)
+        again = growing.read(prompt, [3, 40])
+        assert again.kept == 0, "nothing can be taken back"
+        torch.testing.assert_close(again.logits, expected, atol=1e-3, rtol=1e-3)
