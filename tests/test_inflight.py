@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ontick.clock import NS_PER_MS, VirtualClock, ns_from_ms
+from ontick.clock import NS_PER_MS, WallClock, ns_from_ms
 from ontick.controllers.base import REMEMBERED_LATENCIES, Decision, Observation
 from ontick.errors import OntickError
 from ontick.inflight.legal import asking
@@ -173,7 +173,7 @@ def test_a_controllers_error_reaches_the_loop_from_its_thread() -> None:
     def fail(state: object) -> int:
         raise ZeroDivisionError("boom")
 
-    clock = VirtualClock(starts_at=0)
+    clock = WallClock(starts_at=0)
     with ThreadedRequests(asking(Policy(fail), 3), Slots(1, 20 * MS), clock, 1) as requests:
         requests.publish(0, CountingTask().make().reset()[0])
         for thread in threading.enumerate():

@@ -49,6 +49,7 @@ answer_records = st.builds(
     st.none() | st.integers(0, 999),
     st.none() | st.integers(0, 999),
     st.none() | st.lists(finite, min_size=1, max_size=8).map(tuple),
+    st.none() | st.lists(finite, min_size=2, max_size=4).map(tuple),
     st.none() | finite,
 )
 ticks = st.builds(

@@ -10,6 +10,7 @@ import contextlib
 import gc
 import select
 import sys
+import threading
 import time
 from collections.abc import Generator
 from typing import Protocol, TypeAlias
@@ -48,6 +49,14 @@ class Clock(Protocol):
         ...
 
 
+class RunningClock(Clock, Protocol):
+    """Time that passes by itself, so that someone beside the loop can wait for it."""
+
+    def wait(self, deadline: Nanoseconds, stop: threading.Event) -> None:
+        """Return at ``deadline``, or as soon as ``stop`` is set."""
+        ...
+
+
 class VirtualClock:
     """Simulated time: sleeping is free and always on time."""
 
@@ -80,6 +89,75 @@ class WallClock:
             time.sleep((remaining - SPIN_NS) / NS_PER_S)
         while self.now() < deadline:
             select.select((), (), (), 0)  # half a microsecond; ``sleep(0)`` is a real sleep of 0.08 ms on Python 3.11
+
+    def wait(self, deadline: Nanoseconds, stop: threading.Event) -> None:
+        """Return at ``deadline``, or as soon as ``stop`` is set."""
+        stop.wait(max(0, deadline - self.now()) / NS_PER_S)
+
+
+class Pace:
+    """How fast time passes on a stage: 1 is real time, less is slow motion, 0 stands still. Set it from any thread."""
+
+    def __init__(self, speed: float = 1.0) -> None:
+        self._changed = threading.Condition()
+        self._anchor = (time.perf_counter_ns(), 0, speed)
+        """A moment in real time, the same one on the stage, and the speed since: replaced as one."""
+
+    @property
+    def speed(self) -> float:
+        """Seconds of the stage in a real one."""
+        return self._anchor[2]
+
+    @speed.setter
+    def speed(self, speed: float) -> None:
+        with self._changed:
+            real = time.perf_counter_ns()
+            self._anchor = (real, self._at(real), speed)
+            self._changed.notify_all()
+
+    def now(self) -> Nanoseconds:
+        """Return the stage's time, which never goes back."""
+        return self._at(time.perf_counter_ns())
+
+    def _at(self, real: Nanoseconds) -> Nanoseconds:
+        real_then, stage_then, speed = self._anchor
+        return stage_then + (real - real_then if speed == 1.0 else int((real - real_then) * speed))
+
+    def sleep(self, duration: Nanoseconds) -> None:
+        """Let so much of the stage's time pass, or return early when the speed has changed."""
+        with self._changed:
+            speed = self.speed
+            self._changed.wait(duration / NS_PER_S / speed if speed else None)
+
+
+class PacedClock:
+    """Time on a stage whose pace may change in mid-flight; at pace 1 it is real time. Deadlines are absolute."""
+
+    def __init__(self, starts_at: Nanoseconds, pace: Pace) -> None:
+        self._pace = pace
+        self._zero = pace.now() - starts_at
+
+    def now(self) -> Nanoseconds:
+        """Return the current time on the stage."""
+        return self._pace.now() - self._zero
+
+    def sleep_until(self, deadline: Nanoseconds) -> None:
+        """Sleep to ``SPIN_NS`` before the deadline, then poll, as `WallClock` does; a pace of 0 waits for the next."""
+        while (remaining := deadline - self.now()) > SPIN_NS or (remaining > 0 and self._pace.speed < 1):
+            self._pace.sleep(max(remaining - SPIN_NS, 1))
+        while self.now() < deadline:
+            select.select((), (), (), 0)
+
+    def wait(self, deadline: Nanoseconds, stop: threading.Event) -> None:
+        """Return at ``deadline``, or as soon as ``stop`` is set."""
+        while (remaining := deadline - self.now()) > 0 and not stop.is_set():
+            speed = self._pace.speed
+            slice_s = remaining / NS_PER_S / speed if speed else PACE_NOTICED_S
+            stop.wait(slice_s if speed == 1 else min(slice_s, PACE_NOTICED_S))
+
+
+PACE_NOTICED_S = 0.01
+"""How soon one who waits out a delay in slow motion notices that the pace has changed."""
 
 
 @contextlib.contextmanager

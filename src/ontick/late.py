@@ -21,6 +21,15 @@ class LateRule(StrEnum):
     """Apply the task's no-op; an action acts for exactly one tick."""
 
 
+class RuleSwitch:
+    """A late rule that may be changed in flight, from any thread; a tick reads it once."""
+
+    __slots__ = ("rule",)
+
+    def __init__(self, rule: LateRule) -> None:
+        self.rule = rule
+
+
 class Source(StrEnum):
     """Where a tick's action came from."""
 

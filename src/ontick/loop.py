@@ -23,7 +23,7 @@ from ontick.inflight.legal import Ask, asking
 from ontick.inflight.mailbox import Answer
 from ontick.inflight.requests import Requests, SimulatedRequests, ThreadedRequests
 from ontick.inflight.slots import Slots
-from ontick.late import LateRule, Source, apply_rule
+from ontick.late import LateRule, RuleSwitch, Source, apply_rule
 from ontick.latency import NEVER, LatencyModel
 from ontick.records import INTERRUPTED, Episode, Flight, State, Tick
 from ontick.tasks.base import Ending, Environment, Task
@@ -88,7 +88,7 @@ def fly(
     controller: Controller,
     time: Time,
     *,
-    late: LateRule,
+    late: LateRule | RuleSwitch,
     seed: int,
     in_flight: int = 1,
     spacing: Nanoseconds = 0,
@@ -96,13 +96,16 @@ def fly(
 ) -> Flight:
     """Fly one episode of ``task`` in ``env``, from its reset with ``seed`` to its end.
 
-    At most ``in_flight`` requests are open at once, and ``spacing`` lies between the starts of two.
+    A ``late`` rule in a switch may be changed meanwhile. At most ``in_flight`` requests are open at once, and
+    ``spacing`` lies between the starts of two.
 
     Raises:
         Interrupted: the user pressed Ctrl-C.
     """
     tick_ns = ns_from_s(task.tick_s)
     world = _World(env, seed)
+    scenery = tuple(task.scenery(env))
+    switch = late if isinstance(late, RuleSwitch) else RuleSwitch(late)
     controller.reset(seed)
     ticks: list[Tick] = []
     uncollected: list[Answer] = []
@@ -113,7 +116,7 @@ def fly(
             clock, requests = time.begin(asking(controller, len(task.actions)), slots, in_flight, seed)
             try:
                 with requests:
-                    for tick in _run(task, world, clock, requests, late, tick_ns):
+                    for tick in _run(task, world, clock, requests, switch, tick_ns):
                         ticks.append(tick)
                         for observer in observers:
                             observer(tick)
@@ -121,8 +124,8 @@ def fly(
                 stale = requests.stale
             uncollected = requests.uncollected()
     except KeyboardInterrupt as interrupt:
-        raise Interrupted(_flight(task, seed, ticks, world, stale, uncollected)) from interrupt
-    return _flight(task, seed, ticks, world, stale, uncollected)
+        raise Interrupted(_flight(task, seed, scenery, ticks, world, stale, uncollected)) from interrupt
+    return _flight(task, seed, scenery, ticks, world, stale, uncollected)
 
 
 class _World:
@@ -144,7 +147,7 @@ class _World:
 
 
 def _run(
-    task: Task, world: _World, clock: Clock, requests: Requests, late: LateRule, tick_ns: Nanoseconds
+    task: Task, world: _World, clock: Clock, requests: Requests, late: RuleSwitch, tick_ns: Nanoseconds
 ) -> Iterator[Tick]:
     """Run the world from its reset to the end of the episode, one step a tick."""
     held_action = task.initial_action
@@ -156,7 +159,7 @@ def _run(
         clock.sleep_until(due)
         lateness = clock.now() - due
         arrived, turn, newest_used = requests.collect(k)
-        action, source = apply_rule(late, turn, held_action, task.noop)
+        action, source = apply_rule(late.rule, turn, held_action, task.noop)
         if turn.action is not None:
             held_action = action
         state = world.state
@@ -178,7 +181,15 @@ def _frozen(observation: State) -> State:
     return state
 
 
-def _flight(task: Task, seed: int, ticks: list[Tick], world: _World, stale: int, uncollected: list[Answer]) -> Flight:
+def _flight(
+    task: Task,
+    seed: int,
+    scenery: tuple[float, ...],
+    ticks: list[Tick],
+    world: _World,
+    stale: int,
+    uncollected: list[Answer],
+) -> Flight:
     """Sum an episode up: everything but its end follows from its ticks."""
     reward = math.fsum(tick.reward for tick in ticks)
     fresh_ticks = sum(tick.source is Source.FRESH for tick in ticks)
@@ -199,6 +210,7 @@ def _flight(task: Task, seed: int, ticks: list[Tick], world: _World, stale: int,
         planned_ticks=planned_ticks,
         overrun_ticks=sum(tick.lateness_ms >= task.tick_ms for tick in ticks),
         final_observation=tuple(world.state.tolist()),
+        scenery=scenery,
         uncollected=tuple(answer.record() for answer in uncollected if answer.arrived < NEVER),
     )
     return Flight(episode, ticks)

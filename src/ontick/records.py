@@ -59,6 +59,8 @@ class AnswerRecord(NamedTuple):
     """The tick for which the controller was shown a predicted state."""
     foreseen: tuple[float, ...] | None = None
     """That state, shape (features,)."""
+    logprobs: tuple[float, ...] | None = None
+    """Log-probability of each action, normalised among them, where the controller tells."""
     held_back_ms: float | None = None
     """How much earlier it would have been asked for without a limit on the rate of requests."""
 
@@ -114,6 +116,8 @@ class Episode:
     overrun_ticks: int = 0
     """Ticks that ran a whole tick late or more because the machine stalled."""
     final_observation: tuple[float, ...] = ()
+    scenery: tuple[float, ...] = ()
+    """What stands still in this episode's picture and not in every one's: `Task.scenery`."""
     uncollected: tuple[AnswerRecord, ...] = ()
     """Answers to requests that were open when the episode ended: too late for any tick, but as slow as they were."""
 
@@ -133,7 +137,9 @@ class Flight:
 
 def answer_from_json(fields: Mapping[str, Any]) -> AnswerRecord:
     """Invert `AnswerRecord.as_json`."""
-    lists: Json = {name: tuple(fields[name]) for name in ("then", "foreseen") if fields.get(name) is not None}
+    lists: Json = {
+        name: tuple(fields[name]) for name in ("then", "foreseen", "logprobs") if fields.get(name) is not None
+    }
     return AnswerRecord(**{**fields, **lists})
 
 
@@ -165,7 +171,8 @@ def episode_to_json(episode: Episode) -> Json:
 def episode_from_json(fields: Mapping[str, Any]) -> Episode:
     """Invert `episode_to_json`; keys of later versions are ignored."""
     known = {name: fields[name] for name in Episode.__dataclass_fields__ if name in fields}
-    known["final_observation"] = tuple(known.get("final_observation", ()))
+    for name in ("final_observation", "scenery"):
+        known[name] = tuple(known.get(name, ()))
     known["uncollected"] = tuple(map(answer_from_json, known.get("uncollected", ())))
     return Episode(**known)
 

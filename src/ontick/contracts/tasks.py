@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from abc import ABC, abstractmethod
 
@@ -16,6 +17,7 @@ from ontick.latency import Constant
 from ontick.loop import VirtualTime, fly
 from ontick.records import Flight, State
 from ontick.tasks.base import Environment, Task
+from ontick.tasks.picture import poses_as_json
 
 NEAR, FAR = 5, 100
 """Ticks ahead."""
@@ -194,6 +196,35 @@ class TaskContract(ABC):
                     change += np.abs(now.observation - later.observation)
             moves = change > 0
             assert np.mean(error[moves] / change[moves]) < 1
+
+    def test_its_picture_has_a_pose_for_each_body_in_every_state(self) -> None:
+        task = self.make_task()
+        env = task.make()
+        observation, _ = env.reset(seed=0)
+        scenery = tuple(task.scenery(env))
+        assert json.loads(json.dumps(scenery)) == list(scenery)
+        picture = task.picture(scenery)
+        left, bottom, right, top = picture.view
+        assert left < right
+        assert bottom < top
+        json.dumps(picture.as_json(), allow_nan=False)
+        states = [observation, *(tick.observation for tick in self._fly_chance(0).ticks)]
+        for action in (*range(len(task.actions)), task.noop, None):
+            for state in states:
+                poses = poses_as_json(task.poses(state, action))
+                assert len(poses) == len(picture.bodies)
+                json.dumps(poses, allow_nan=False)
+
+    def test_an_episode_keeps_its_scenery_and_one_without_can_be_drawn_too(self) -> None:
+        task = self.make_task()
+        env = task.make()
+        env.reset(seed=5)
+        assert self._fly_chance(5).episode.scenery == tuple(task.scenery(env))
+        assert len(task.picture(()).bodies) == len(task.picture(tuple(task.scenery(env))).bodies)
+
+    def test_keys_mean_actions(self) -> None:
+        task = self.make_task()
+        assert set(task.actions_of_keys.values()) <= {*range(len(task.actions)), task.noop}
 
     def _fly_chance(self, seed: int) -> Flight:
         task = self.make_task()

@@ -68,6 +68,8 @@ class Decision(NamedTuple):
     """The tick for which the controller was shown a predicted state."""
     foreseen: tuple[float, ...] | None = None
     """That state, shape (features,)."""
+    logprobs: tuple[float, ...] | None = None
+    """Log-probability of each action, normalised among them, where the controller tells."""
 
 
 @runtime_checkable

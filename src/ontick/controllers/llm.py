@@ -76,7 +76,10 @@ class LanguageModelController:
         """
         choices = self.prompt.choices
         choice = self.model.choose(self.prompt.asked(state), choices)
-        return Decision(choice.index, text=choices[choice.index], new_tokens=choice.new_tokens), choice
+        decision = Decision(
+            choice.index, text=choices[choice.index], new_tokens=choice.new_tokens, logprobs=choice.logprobs
+        )
+        return decision, choice
 
     def _score(self, state: State) -> Decision:
         return self.score(state)[0] if self.prompt.chunk == 1 else self._score_plan(state)

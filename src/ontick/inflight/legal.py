@@ -45,7 +45,7 @@ def _legal(decision: object, actions: int) -> Decision:
     """
     if not isinstance(decision, Decision):
         raise TypeError(f"decide returned {decision!r}, which is no ontick.controllers.base.Decision")
-    action, valid, delay, text, failure, _, _, _, _, then, at_tick, _, _ = decision
+    action, valid, delay, text, failure, _, _, _, _, then, at_tick, _, _, _ = decision
     if (
         type(action) is int
         and 0 <= action < actions

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Protocol
 
-from ontick.clock import NS_PER_S, Clock, Nanoseconds
+from ontick.clock import Nanoseconds, RunningClock
 from ontick.controllers.base import Decision, Observation
 from ontick.inflight.legal import Ask
 from ontick.inflight.mailbox import Answer, Collected, Mailbox
@@ -89,7 +89,7 @@ class ThreadedRequests:
     for that tick's observation, as the timeline has it, even when the tick itself runs a little late.
     """
 
-    def __init__(self, ask: Ask, slots: Slots, clock: Clock, in_flight: int) -> None:
+    def __init__(self, ask: Ask, slots: Slots, clock: RunningClock, in_flight: int) -> None:
         self._ask = ask
         self._slots = slots
         self._clock = clock
@@ -163,7 +163,7 @@ class ThreadedRequests:
                 decision = self._ask(shown)
                 due = self._clock.now() + decision.delay
                 if decision.delay:
-                    self._closing.wait(decision.delay / NS_PER_S)
+                    self._clock.wait(due, self._closing)
                 self._arrive(start, decision, due)
         except BaseException as error:
             self._error = error  # raised again in the loop's thread

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 from ontick.errors import OntickError
 from ontick.records import Episode, Flight, State
+from ontick.tasks.gauges import gauges, needles
+from ontick.tasks.picture import Picture, Poses
 
 if TYPE_CHECKING:
     import gymnasium as gym
@@ -93,6 +95,9 @@ class Task(ABC):
     box: ClassVar[tuple[tuple[float, float], ...]] = ()
     """The lowest and highest value of each feature among sampled states; by default plus and minus its limit."""
 
+    keys: ClassVar[Mapping[str, int]] = {}
+    """Which action a person's key means, by the browser's ``KeyboardEvent.key``; by default the digits from 0 on."""
+
     @property
     @abstractmethod
     def measures(self) -> Mapping[str, Callable[[Episode], bool]]:
@@ -129,6 +134,28 @@ class Task(ABC):
         """
         raise no_forward_model(self)
 
+    def scenery(self, env: Environment) -> Sequence[float]:
+        """Return what stands still in this episode's picture and differs from episode to episode.
+
+        ``env`` has just been reset. The record keeps it, so that a replay needs no environment. By default nothing.
+        """
+        return ()
+
+    def picture(self, scenery: Sequence[float]) -> Picture:
+        """Return how an episode with this ``scenery`` is drawn; it may be empty, in records that have none.
+
+        By default a gauge a feature, from minus to plus its limit.
+        """
+        return gauges([feature.name for feature in self.features])
+
+    def poses(self, observation: State, action: int | None) -> Poses:
+        """Return where the picture's bodies are in a state, shape (features,), on which ``action`` acts; None: none.
+
+        Override it together with `picture`.
+        """
+        pairs = zip(observation.tolist(), self.features, strict=True)
+        return needles([value / feature.limit for value, feature in pairs])
+
     def push(self, env: Environment, rng: np.random.Generator) -> None:
         """Give the body that flies in ``env`` a small random blow between two ticks; all chance comes from ``rng``.
 
@@ -150,6 +177,11 @@ class Task(ABC):
                 f"task {self.name!r}: box must give (low, high) for each of its features; mend or drop it"
             )
         return box
+
+    @property
+    def actions_of_keys(self) -> Mapping[str, int]:
+        """Which action a person's key means."""
+        return self.keys or {str(action): action for action in range(min(10, len(self.actions)))}
 
     @property
     def has_teacher(self) -> bool:
@@ -207,6 +239,7 @@ class Task(ABC):
             (len(self.actions) < 2, "actions must name at least two actions"),
             (bool(RESERVED & set(self.measures)), f"none of its measures may be called {sorted(RESERVED)}"),
             (not 0 <= self.initial_action < len(self.actions), "initial_action must be one of the actions"),
+            (not set(self.keys.values()) <= {*range(len(self.actions)), self.noop}, "keys must mean its actions"),
             (self.success not in self.measures, f"success must be one of its measures {sorted(self.measures)}"),
         )
         for wrong, why in problems:

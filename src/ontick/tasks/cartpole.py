@@ -13,6 +13,7 @@ import numpy as np
 from ontick.records import Episode, Flight, State
 from ontick.tasks.base import Diagnostic, Ending, Environment, Feature, Task
 from ontick.tasks.examples import shipped_examples
+from ontick.tasks.picture import Disc, Line, Paint, Picture, Polygon, Pose, Poses
 
 PERFECT_STEPS = 500
 """CartPole-v1's time limit."""
@@ -27,6 +28,33 @@ KICK = (0.5, 0.5)
 """The hardest push: m/s more of the cart's speed, rad/s more of the pole's spin."""
 
 _LEFT, _RIGHT = frozenset({0}), frozenset({1})
+
+TRACK_M = 2.4
+"""Where CartPole-v1 ends an episode: how far from the middle the cart's may be."""
+
+_CART_M, _CART_HIGH_M, _POLE_M, _POLE_WIDE_M = 0.4, 0.24, 1.0, 0.08
+"""As Gymnasium draws them; the pole is as long as it is in the equations."""
+
+_CART = (
+    Polygon(
+        ((-_CART_M / 2, 0.0), (_CART_M / 2, 0.0), (_CART_M / 2, _CART_HIGH_M), (-_CART_M / 2, _CART_HIGH_M)), Paint.BODY
+    ),
+    Disc((-0.12, 0.0), 0.06, Paint.INK),
+    Disc((0.12, 0.0), 0.06, Paint.INK),
+)
+_POLE = (Line(((0.0, 0.0), (0.0, _POLE_M)), Paint.TRIM, _POLE_WIDE_M), Disc((0.0, 0.0), 0.05, Paint.INK))
+_PUSHED_RIGHT = (Polygon(((-0.5, 0.04), (-0.24, 0.12), (-0.5, 0.2)), Paint.FIRE),)
+_PUSHED_LEFT = (Polygon(((0.5, 0.04), (0.24, 0.12), (0.5, 0.2)), Paint.FIRE),)
+_PICTURE = Picture(
+    view=(-2.6, -0.35, 2.6, 1.55),
+    still=(
+        Line(((-TRACK_M, -0.06), (TRACK_M, -0.06)), Paint.FAINT, 0.03),
+        Line(((-TRACK_M, -0.2), (-TRACK_M, 0.08)), Paint.MARK, 0.03),
+        Line(((TRACK_M, -0.2), (TRACK_M, 0.08)), Paint.MARK, 0.03),
+        Line(((0.0, -0.12), (0.0, -0.06)), Paint.FAINT, 0.02),
+    ),
+    bodies=(_PUSHED_LEFT, _PUSHED_RIGHT, _CART, _POLE),
+)
 
 
 class ZeroForce(gym.Wrapper[Any, Any, Any, Any]):
@@ -111,12 +139,25 @@ class CartPole(Task):
         Diagnostic((-2.0, -0.3, 0.1, 0.6), _RIGHT, "at the track's left end, falling right"),
     )
 
+    keys: ClassVar = {"ArrowLeft": 0, "ArrowRight": 1}
+
     box: ClassVar = ((-2.4, 2.4), (-2.0, 2.0), (-0.21, 0.21), (-2.0, 2.0))
 
     @property
     def measures(self) -> Mapping[str, Callable[[Episode], bool]]:
         """``perfect``: all 500 steps."""
         return {"perfect": lambda episode: episode.steps >= PERFECT_STEPS}
+
+    def picture(self, scenery: Sequence[float]) -> Picture:
+        """Return the cart on its track, between the ends at which an episode ends."""
+        return _PICTURE
+
+    def poses(self, observation: State, action: int | None) -> Poses:
+        """Return where the cart and its pole are, and from which side it is pushed."""
+        x, _, angle, _ = observation.tolist()
+        cart = Pose(x, 0.0)
+        pushes = [cart if action == side else None for side in (0, 1)]
+        return (*pushes, cart, Pose(x, _CART_HIGH_M / 2, -angle))
 
     def outcome(self, ending: Ending) -> str:
         """Return ``perfect``, ``fell`` (the pole) or ``ran off`` (the cart left the track)."""

@@ -14,6 +14,8 @@ from ontick.records import Episode, Flight, State
 from ontick.tasks.base import Diagnostic, Ending, Environment, Feature, Task
 from ontick.tasks.examples import shipped_examples
 from ontick.tasks.lunar_lander_dynamics import roll_forward
+from ontick.tasks.lunar_lander_picture import place, terrain
+from ontick.tasks.picture import Picture, Poses
 
 _gymnasium: Any = lunar_lander
 """Gymnasium leaves its heuristic untyped."""
@@ -107,6 +109,8 @@ class LunarLander(Task):
         Diagnostic((0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0), _NOTHING, "standing on both legs"),
     )
 
+    keys: ClassVar = {"ArrowLeft": 1, "ArrowUp": 2, "ArrowRight": 3}
+
     box: ClassVar = (
         (-1.0, 1.0),
         (0.0, 1.5),
@@ -169,6 +173,20 @@ class LunarLander(Task):
     def _gravity(self) -> float:
         lander: Any = self.make().unwrapped
         return float(lander.gravity)
+
+    def scenery(self, env: Environment) -> Sequence[float]:
+        """Return the heights of the terrain's corners, in metres, from left to right."""
+        moon: Any = env.unwrapped
+        segments = moon.sky_polys
+        return (*(float(segment[0][1]) for segment in segments), float(segments[-1][1][1]))
+
+    def picture(self, scenery: Sequence[float]) -> Picture:
+        """Return the moon, its pad, and the lander with its flames; level ground where the terrain is not known."""
+        return terrain(scenery)
+
+    def poses(self, observation: State, action: int | None) -> Poses:
+        """Return where the lander is, which of its legs touch the ground, and which engine burns."""
+        return place(observation.tolist(), action)
 
     def push(self, env: Environment, rng: np.random.Generator) -> None:
         """Hit the lander with an impulse from any side, and twist it: up to `PUSH` and `TWIST` either way."""
