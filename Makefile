@@ -22,6 +22,11 @@ export CMAKE_ARGS += -DGGML_OPENMP=OFF
 FITS := $(BIN)/python -c 'import sys; from ontick.models import catalog; from ontick.models.llama import kernels; \
 	sys.exit(not (kernels.are_all_there() and kernels.are_sound(catalog.embedded_path())))'
 
+# Tests of pages run in a real browser. Debian's is installed where that may be done; elsewhere they are skipped, with a line.
+CHROMIUM := command -v chromium || command -v chromium-browser || command -v google-chrome || { \
+	test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; }
+
 .DELETE_ON_ERROR:
 .PHONY: demo test check bench setup clean
 .DEFAULT_GOAL := demo
@@ -30,6 +35,7 @@ demo: $(VENV)/.installed
 	$(BIN)/ontick demo
 
 test: $(VENV)/.installed-test
+	@{ $(CHROMIUM); } >/dev/null || echo "No Chromium here: the tests of pages will be skipped."
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.installed-check

@@ -16,7 +16,7 @@ from ontick.controllers.base import Decision, Observation
 from ontick.controllers.scripted import Teacher
 from ontick.controllers.wrappers import Delayed
 from ontick.errors import OntickError
-from ontick.late import LateRule, Source
+from ontick.late import LateRule, RuleSwitch, Source
 from ontick.latency import Constant, LatencyModel, Lognormal, Replay
 from ontick.loop import Interrupted, VirtualTime, WallTime, fly
 from ontick.records import INTERRUPTED, Flight, Tick
@@ -278,6 +278,19 @@ def test_observers_see_every_tick_as_it_is_flown() -> None:
         task, task.make(), Policy(parity), VirtualTime(Constant(0)), late=LateRule.HOLD, seed=0, observers=[seen.append]
     )
     assert seen == flight.ticks
+
+
+def test_a_late_rule_may_change_in_flight() -> None:
+    switch = RuleSwitch(LateRule.HOLD)
+
+    def turn(tick: Tick) -> None:
+        if tick.tick == 5:
+            switch.rule = LateRule.NOOP
+
+    task = CountingTask(length=12)
+    never = Policy(lambda state: None)
+    flight = fly(task, task.make(), never, VirtualTime(Constant(0)), late=switch, seed=0, observers=[turn])
+    assert [tick.source for tick in flight.ticks] == [Source.HELD] * 6 + [Source.NOOP] * 6
 
 
 def test_a_delay_counts_under_both_clocks() -> None:

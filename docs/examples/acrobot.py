@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from math import atan2, cos, sin
 from typing import ClassVar
 
 from ontick.records import Episode, State
 from ontick.tasks.base import Diagnostic, Ending, Environment, Feature, Task
+from ontick.tasks.picture import Disc, Line, Paint, Picture, Pose, Poses, Shape
 
 
 class Acrobot(Task):
@@ -34,6 +36,8 @@ class Acrobot(Task):
         Diagnostic((1.0, 0.0, 1.0, 0.0, 2.0, 0.0), frozenset({0}), "hanging, swinging fast the other way"),
     )
 
+    keys: ClassVar = {"ArrowLeft": 0, "ArrowDown": 1, "ArrowRight": 2}
+
     @property
     def measures(self) -> Mapping[str, Callable[[Episode], bool]]:
         """``swung_up``: the tip got above the bar before the time limit."""
@@ -46,3 +50,18 @@ class Acrobot(Task):
     def teacher(self, env: Environment, observation: State) -> int:
         """Push the way the first link is swinging, which pumps energy in."""
         return 2 if observation[4] < 0 else 0
+
+    def picture(self, scenery: Sequence[float]) -> Picture:
+        """Return the two links, each a metre long and hanging down at angle 0, and the bar to get above."""
+        link: tuple[Shape, ...] = (
+            Line(((0.0, 0.0), (0.0, -1.0)), Paint.BODY, 0.12),
+            Disc((0.0, 0.0), 0.1, Paint.TRIM),
+        )
+        return Picture((-2.2, -2.2, 2.2, 2.2), (Line(((-2.2, 1.0), (2.2, 1.0)), Paint.MARK, 0.03),), (link, link))
+
+    def poses(self, observation: State, action: int | None) -> Poses:
+        """Return where each link begins and how far it is turned."""
+        cos_1, sin_1, cos_2, sin_2, *_ = observation.tolist()
+        first = atan2(sin_1, cos_1)
+        second = first + atan2(sin_2, cos_2)
+        return Pose(0.0, 0.0, first), Pose(sin(first), -cos(first), second)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from abc import ABC, abstractmethod
 
@@ -27,6 +28,14 @@ class ControllerContract(ABC):
         for decision in self._decisions(controller, task, seed=0):
             assert decision.action is None or decision.action in range(len(task.actions))
             assert decision.delay >= 0
+
+    def test_log_probabilities_are_of_all_actions_and_the_answer_is_the_likeliest(self) -> None:
+        task = self.make_task()
+        for decision in self._decisions(self.make_controller(task), task, seed=0):
+            if decision.logprobs is not None:
+                assert len(decision.logprobs) == len(task.actions)
+                assert math.isclose(math.fsum(map(math.exp, decision.logprobs)), 1, rel_tol=1e-4)
+                assert decision.action == decision.logprobs.index(max(decision.logprobs))
 
     def test_the_same_seed_gives_the_same_answers(self) -> None:
         task = self.make_task()

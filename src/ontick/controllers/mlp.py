@@ -12,6 +12,7 @@ where none is pending. The metadata then says so, as ``aware``.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -119,7 +120,10 @@ class MlpController:
         return self._highest(observation) if self.outlook is None else self.outlook.ask(observation, self._highest)
 
     def _highest(self, observation: Observation) -> Decision:
-        return Decision(int(self.logits(observation.state[None]).argmax()))
+        scores = self.logits(observation.state[None])[0]
+        scores -= scores.max()
+        logprobs = scores - math.log(np.exp(scores).sum())
+        return Decision(int(scores.argmax()), logprobs=tuple(logprobs.tolist()))
 
     def decide_many(self, states: npt.NDArray[Any]) -> Sequence[int]:
         """Return what scores highest in each of ``states``, shape (n, features)."""
