@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,5 +11,5 @@ from ontick.evaluation.episodes import ClockName, Evaluation, Setup, evaluate, p
 
 def fly(folder: Path, task: str = "cartpole", controller: str = "teacher", **asked: Any) -> Evaluation:
     """Record a run under the virtual clock."""
-    setup = Setup(task, controller, **{"episodes": 3, "clock": ClockName.VIRTUAL, "latency": "25", **asked})
-    return evaluate(prepare(setup), folder)
+    setup = Setup(task, controller, episodes=3, clock=ClockName.VIRTUAL, latency="25")
+    return evaluate(prepare(replace(setup, **asked)), folder)

@@ -22,8 +22,10 @@ def ticks_of(drawn: list[tuple[Source, int, int, tuple[AnswerRecord, ...]]]) -> 
 
 
 @given(flown)
-def test_marks_are_the_first_ticks_of_their_kind(drawn: list[tuple[Source, int, int, tuple[AnswerRecord, ...]]]) -> None:
-    late, against, invalid = [], [], []
+def test_marks_are_the_first_ticks_of_their_kind(
+    drawn: list[tuple[Source, int, int, tuple[AnswerRecord, ...]]],
+) -> None:
+    late, against, invalid = list[int](), list[int](), list[int]()
     for k, (source, action, wanted, said) in enumerate(drawn):
         if source.value in ("held", "noop"):
             late.append(k)

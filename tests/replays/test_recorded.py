@@ -92,7 +92,7 @@ def test_a_damaged_member_hides_its_own_episode_and_those_behind_it(tmp_path: Pa
     flown = fly(tmp_path / "run", "cartpole", "random", episodes=4)
     path = tmp_path / "run" / "ticks.jsonl.gz"
     data = bytearray(path.read_bytes())
-    starts = [place for place in range(len(data)) if data[place : place + 3] == b"\x1f\x8b\x08"]
+    starts = [place for place in range(len(data)) if data.startswith(b"\x1f\x8b\x08", place)]
     assert len(starts) == 4
     data[(starts[2] + starts[3]) // 2] ^= 0xFF
     path.write_bytes(bytes(data))

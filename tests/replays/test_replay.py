@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ontick.controllers.catalog import Asking
 from ontick.evaluation.episodes import ClockName, Setup, prepare
 from ontick.late import LateRule, Source
+from ontick.models.base import ModelOptions
 from ontick.plugins import load_module
 from ontick.prompts import PromptStyle
 from ontick.records import INTERRUPTED, AnswerRecord, Episode, Flight, Json, State, Tick
@@ -73,8 +74,8 @@ def test_every_tick_and_answer_of_the_record_is_in_the_replay(
         ]
         for answer in replay["answers"]:
             if answer["collected"] is not None:
-                found = [a.observation_tick for a in ticks[answer["collected"]].answers]
-                assert answer["tick"] in found
+                collector: Tick = ticks[int(answer["collected"])]
+                assert answer["tick"] in [said.observation_tick for said in collector.answers]
         assert replay["success"] is known.succeeded(episode)
         assert replay["failure"] == known.failure(flight)
         assert replay["late"] == asked.get("late", "hold")
@@ -101,12 +102,16 @@ def test_the_teacher_never_disagrees_with_itself_in_time(tmp_path: Path, task: s
         assert marks == {"first_late": None, "first_disagreement": None, "first_invalid": None}
 
 
-def counted(states: Sequence[Sequence[float]], final: Sequence[float] = (), **episode: Any) -> Flight:
+def counted(
+    states: Sequence[Sequence[float]], final: Sequence[float] = (), uncollected: tuple[AnswerRecord, ...] = ()
+) -> Flight:
     ticks = [
         Tick(k, 20.0 * k, 0.0, np.array(state, dtype=float), 1, Source.FRESH, 0, 1.0) for k, state in enumerate(states)
     ]
-    told = {"outcome": "counted", **episode}
-    return Flight(Episode(0, len(ticks), 1.0, told.pop("outcome"), 0, 0, 0, 0, final_observation=tuple(final), **told), ticks)
+    episode = Episode(
+        0, len(ticks), 1.0, "counted", 0, 0, 0, 0, final_observation=tuple(final), uncollected=uncollected
+    )
+    return Flight(episode, ticks)
 
 
 def test_a_task_without_a_teacher_has_no_disagreement() -> None:
@@ -219,7 +224,8 @@ def test_silences_are_no_answers_and_what_came_too_late_is_one() -> None:
 
 def test_a_language_models_questions_are_those_that_it_was_asked() -> None:
     style = PromptStyle(features=("angle", "spin"), examples=2)
-    setup = Setup("cartpole", "smollm2", 1, clock=ClockName.VIRTUAL, latency="30", asking=Asking(prompt=style))
+    asking = Asking(prompt=style, model=ModelOptions(quantisation="as-is", threads=1))
+    setup = Setup("cartpole", "smollm2", 1, clock=ClockName.VIRTUAL, latency="30", asking=asking)
     prepared = prepare(setup)
     asked: list[str] = []
     controller: Any = prepared.controller
@@ -251,7 +257,10 @@ def test_only_language_models_were_given_words(tmp_path: Path) -> None:
 def test_a_user_task_is_found_by_its_module_and_missed_in_one_line(tmp_path: Path, root: Path) -> None:
     module = tmp_path / "mine.py"
     module.write_text(
-        "from ontick.tasks.cartpole import CartPole\nclass Mine(CartPole):\n    name = 'mine'\n    actions = ('port', 'starboard')\n"
+        "from ontick.tasks.cartpole import CartPole\n"
+        "class Mine(CartPole):\n"
+        "    name = 'mine'\n"
+        "    actions = ('port', 'starboard')\n"
     )
     fly(tmp_path / "run", "mine", "teacher", episodes=1, task_module=str(module))
     from ontick.replays.library import replay_from
@@ -267,3 +276,12 @@ def test_a_user_task_is_found_by_its_module_and_missed_in_one_line(tmp_path: Pat
     (note,) = lost["notes"]
     assert "'mine'" in note
     assert "\n" not in note
+    (tmp_path / "broken.py").write_text(
+        "from ontick.tasks.cartpole import CartPole\n"
+        "class Mine(CartPole):\n"
+        "    name = 'mine'\n"
+        "    def __init__(self):\n"
+        "        raise ZeroDivisionError\n"
+    )
+    (note,) = replay_from(recorded, 0, str(tmp_path / "broken.py"))["notes"]
+    assert "ZeroDivisionError" in note

@@ -39,7 +39,7 @@ class StandIn(Task):
 def stand_in(task_name: str, flight: Flight) -> Task:
     """Return a task under whose name and gauges ``flight`` can be shown; each gauge reaches as far as its values do."""
     ticks, final = flight.ticks, flight.episode.final_observation
-    states = [tick.observation.tolist() for tick in ticks] or [list(final)]
+    states: list[list[float]] = [tick.observation.tolist() for tick in ticks] or [list(final)]
     reach = [max(map(abs, filter(isfinite, values)), default=0.0) or 1.0 for values in zip(*states, strict=True)]
     chosen = chain(
         (tick.action for tick in ticks if tick.source is not Source.NOOP),
