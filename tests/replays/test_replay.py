@@ -140,6 +140,17 @@ def test_what_fails_in_a_users_task_is_told_and_the_flight_still_plays() -> None
     assert all("\n" not in note for note in replay["notes"])
 
 
+class Exact(CountingTask):
+    def teacher(self, env: Environment, observation: State) -> int:
+        return int(observation.dtype == np.float32)
+
+
+def test_the_teacher_sees_states_in_the_precision_in_which_they_were_flown() -> None:
+    flight = counted([[0, 0], [1, 1]])
+    assert flight.ticks[0].observation.dtype == np.float64, "as records are read"
+    assert replayed(flight, Exact())["teacher"] == [1, 1]
+
+
 class Unpaintable(CountingTask):
     def picture(self, scenery: Sequence[float]) -> Picture:
         raise RuntimeError("no paint")

@@ -40,7 +40,7 @@ def stand_in(task_name: str, flight: Flight) -> Task:
     """Return a task under whose name and gauges ``flight`` can be shown; each gauge reaches as far as its values do."""
     ticks, final = flight.ticks, flight.episode.final_observation
     states: list[list[float]] = [tick.observation.tolist() for tick in ticks] or [list(final)]
-    reach = [max(map(abs, filter(isfinite, values)), default=0.0) or 1.0 for values in zip(*states, strict=True)]
+    reach = _reach(states)
     chosen = chain(
         (tick.action for tick in ticks if tick.source is not Source.NOOP),
         (answer.action for answer in flight.answers() if answer.action is not None),
@@ -58,3 +58,9 @@ def stand_in(task_name: str, flight: Flight) -> Task:
         )
 
     return Known()
+
+
+def _reach(states: list[list[float]]) -> list[float]:
+    """Return the largest magnitude of each value, 1 where there is none."""
+    values: list[tuple[float, ...]] = list(zip(*states, strict=True))
+    return [max((abs(value) for value in told if isfinite(value)), default=0.0) or 1.0 for told in values]
