@@ -16,7 +16,6 @@ from ontick.controllers.catalog import Asking
 from ontick.evaluation.episodes import ClockName, Setup, prepare
 from ontick.late import LateRule, Source
 from ontick.models.base import ModelOptions
-from ontick.plugins import load_module
 from ontick.prompts import PromptStyle
 from ontick.records import INTERRUPTED, AnswerRecord, Episode, Flight, Json, State, Tick
 from ontick.replays.recorded import read_recorded
@@ -265,9 +264,11 @@ def test_only_language_models_were_given_words(tmp_path: Path) -> None:
     assert "asked" not in answer
 
 
-def test_a_user_task_is_found_by_its_module_and_missed_in_one_line(tmp_path: Path, root: Path) -> None:
-    module = tmp_path / "mine.py"
+def test_a_user_task_is_found_by_the_users_word_alone_and_missed_in_one_line(tmp_path: Path) -> None:
+    module, imported = tmp_path / "mine.py", tmp_path / "imported"
     module.write_text(
+        "from pathlib import Path\n"
+        f"Path({str(imported)!r}).touch()\n"
         "from ontick.tasks.cartpole import CartPole\n"
         "class Mine(CartPole):\n"
         "    name = 'mine'\n"
@@ -277,15 +278,19 @@ def test_a_user_task_is_found_by_its_module_and_missed_in_one_line(tmp_path: Pat
     from ontick.replays.library import replay_from
 
     recorded = read_recorded(tmp_path / "run")
-    assert replay_from(recorded, 0)["actions"] == ["port", "starboard"]
-    module.rename(tmp_path / "moved.py")
-    assert load_module(str(tmp_path / "moved.py"))
-    assert replay_from(recorded, 0, str(tmp_path / "moved.py"))["actions"] == ["port", "starboard"]
-    lost = replay_from(recorded, 0)
+    assert replay_from(recorded, 0, str(module))["actions"] == ["port", "starboard"]
+    imported.unlink()
+    module.rename(tmp_path / "evil.py")
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    run["asked"]["task_module"] = str(tmp_path / "evil.py")
+    (tmp_path / "run" / "run.json").write_text(json.dumps(run))
+    lost = replay_from(read_recorded(tmp_path / "run"), 0)
+    assert not imported.exists(), "a record's word must not run code"
     assert lost["actions"] == ["action 0", "action 1"]
     assert lost["tick_ms"] == 20
     (note,) = lost["notes"]
     assert "'mine'" in note
+    assert "--task-module" in note
     assert "\n" not in note
     (tmp_path / "broken.py").write_text(
         "from ontick.tasks.cartpole import CartPole\n"

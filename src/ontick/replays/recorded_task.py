@@ -1,4 +1,7 @@
-"""Which task was a run flown on? The one that its record names, from the module that it names, if they are there."""
+"""Which task was a run flown on? The one that its record names, if it is known here or in a module that the user names.
+
+A record may come from anywhere, so the module that it names itself is never imported.
+"""
 
 from __future__ import annotations
 
@@ -18,18 +21,15 @@ class FoundTask(NamedTuple):
 
 
 def find_recorded_task(asked: Mapping[str, Any], task_module: str | None = None) -> FoundTask:
-    """Return the task of a run from what its ``run.json`` says was asked.
-
-    ``task_module`` is used in place of the module that the record names, which is imported as ``--task-module`` was.
-    """
+    """Return the task of a run from what its ``run.json`` says was asked; ``task_module`` is the user's own word."""
     name, recorded_module = asked.get("task"), asked.get("task_module")
     if not isinstance(name, str):
         return FoundTask(None, "the record names no task")
-    module = task_module or (recorded_module if isinstance(recorded_module, str) else None)
     try:
-        return FoundTask(find_task(name, module))
+        return FoundTask(find_task(name, task_module))
     except OntickError as error:
-        why = str(error)
+        lacks_module = recorded_module is not None and task_module is None
+        why = f"it was flown with --task-module {recorded_module}; give that again" if lacks_module else str(error)
     except Exception as error:  # code from outside the package
         why = blame(error)
     return FoundTask(None, f"task {name!r} cannot be found ({why}); what is recorded is shown on gauges")
