@@ -18,8 +18,8 @@ from ontick.viewer.table import Flown
 def ending(describer: Describer, order: Begin, flight: Flight, conditions: Conditions, record: Recording) -> Json:
     """Record a flight, unless it has not begun, and return what is told of it.
 
-    ``message`` is for the pages, all but its ``run``, which the server knows by its ``folder``; ``flown`` is for the table, null of an
-    episode that was not flown to its end.
+    ``message`` is for the pages, all but its ``run``, which the server knows by its ``folder``; ``flown`` is for the
+    table, null of an episode that was not flown to its end.
 
     Raises:
         OntickError: it cannot be recorded.

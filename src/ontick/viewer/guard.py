@@ -125,10 +125,10 @@ def exposure(host: str, port: int) -> tuple[str, str]:
     """Return the two lines that say what listening at ``host`` exposes."""
     where = "every address of this machine" if _is_everywhere(host) else host
     return (
-        f"warning: the page is on {where}, port {port}, unencrypted: whoever can reach that and has the token, or reads "
-        "it on the network, can fly and see all runs",
-        "warning: such a page may choose only among the controllers named on this command line, the teacher, chance and "
-        "no one; for one person elsewhere use ssh -L instead",
+        f"the page is on {where}, port {port}, unencrypted: whoever can reach it and has the address printed, or "
+        "reads that on the network, can fly and look at every recorded run",
+        "they can choose among the controllers named on this command line, teacher, none and random, and no other file "
+        "or server; for one person elsewhere leave --host out and use ssh -L",
     )
 
 

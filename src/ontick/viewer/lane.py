@@ -1,4 +1,4 @@
-"""How does a lane fly? A process of its own loads a controller, flies the episodes that it is told to, and records them.
+"""How does a lane fly? A process of its own loads a controller, flies what it is told to, and records it.
 
 Three threads: the main one loads and flies, its clock undisturbed; one hears the server's orders, and lets those act at
 once that may be given in flight; one tells what happens (`told`). When the server goes, what flies is recorded and the

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from ontick.errors import OntickError
+from ontick.records import Json
 from ontick.viewer.settings import LANES
 
 LONGEST_MESSAGE = 16_384
@@ -82,12 +83,12 @@ def read_message(text: str | None) -> Message:
         said = json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise OntickError("that is no JSON; see docs/watch.md") from None
-    what = said.get("do") if isinstance(said, dict) else None
+    what: Any = cast("Json", said).get("do") if isinstance(said, dict) else None
     reader = _READERS.get(what) if isinstance(what, str) else None
     if reader is None:
         raise OntickError(f"a message must say what to do: one of {', '.join(_READERS)}")
     try:
-        return reader(said)
+        return reader(cast("Json", said))
     except (KeyError, TypeError, ValueError) as error:
         missing = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise OntickError(f"{what} cannot be done like that: {missing}") from None
@@ -101,7 +102,7 @@ def _changes(said: Mapping[str, Any]) -> Mapping[str, Any]:
     found: Any = said.get("settings", {})
     if not isinstance(found, dict):
         raise TypeError("settings must be an object")
-    return found
+    return cast("Json", found)
 
 
 def _lane(said: Mapping[str, Any]) -> int:
@@ -119,8 +120,9 @@ def _key(said: Mapping[str, Any]) -> Key:
 
 
 def _reaction(said: Mapping[str, Any]) -> Reaction:
-    times: Any = said["ms"]
-    if not isinstance(times, list) or len(times) > MOST_REACTIONS:
+    found: Any = said["ms"]
+    times = cast("list[Any]", found) if isinstance(found, list) else None
+    if times is None or len(times) > MOST_REACTIONS:
         raise TypeError(f"ms must be a list of at most {MOST_REACTIONS} times")
     return Reaction(tuple(_number(time, LONGEST_REACTION_MS) for time in times))
 

@@ -1,4 +1,4 @@
-"""Who answers on a lane now, and how much later? The controller, or a person who has taken its place; both may be delayed."""
+"""Who answers on a lane now, and how much later? The controller, or a person in its place; both may be delayed."""
 
 from __future__ import annotations
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, cast
 
+from ontick.controllers.catalog import SCRIPTED
 from ontick.errors import OntickError
 from ontick.evaluation.episodes import MOST_IN_FLIGHT
 from ontick.late import LateRule
@@ -56,6 +57,17 @@ LIVE = frozenset({"late", "delay_ms", "speed", "go_on"})
 """What acts at once, in flight; the rest acts when the next flight begins."""
 
 
+def page_may_fly(named: Sequence[str], anywhere: bool) -> Callable[[str], bool]:
+    """Return what says whether a page may name a controller.
+
+    A word may name a file to be run or read, or a server to be asked. So it may be any that was ``named`` on the
+    command line, and one that names neither; and where only this machine can reach the page (``anywhere``), any but
+    Python files.
+    """
+    free = {*named, *SCRIPTED, YOU}
+    return lambda word: word in free or (anywhere and not word.startswith("python:"))
+
+
 def changed(settings: Settings, changes: Mapping[str, Any], may_fly: Callable[[str], bool]) -> Settings:
     """Return the settings with what a page wants changed.
 
@@ -69,8 +81,8 @@ def changed(settings: Settings, changes: Mapping[str, Any], may_fly: Callable[[s
     """
     read = {name: _read(name, value) for name, value in changes.items()}
     for word in read.get("controllers", ()):
-        if word not in settings.controllers and not may_fly(word):
-            raise OntickError(f"{word} may be flown only if it is named on the command line of `ontick watch`")
+        if not may_fly(word):
+            raise OntickError(f"{word} may be flown here only if it is named on the command line of `ontick watch`")
     return replace(settings, **read)
 
 
@@ -96,7 +108,7 @@ def _task(value: Any) -> str:
 
 
 def _controllers(value: Any) -> tuple[str, ...]:
-    words: list[Any] = value if isinstance(value, list) else []
+    words = cast("list[Any]", value) if isinstance(value, list) else []
     found = tuple(word.strip() for word in words if isinstance(word, str) and 0 < len(word.strip()) <= LONGEST_WORD)
     if not 1 <= len(found) <= LANES or len(found) != len(words) or not all(map(str.isprintable, found)):
         raise TypeError(f"a list of 1 to {LANES} controllers, each a word such as teacher")

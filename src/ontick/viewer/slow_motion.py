@@ -1,4 +1,4 @@
-"""How is slow motion honest? An answer takes as long on the stage as it takes in real time, however slowly time passes there.
+"""How is slow motion honest? An answer takes as long on the stage as in real time, however slowly time passes there.
 
 The controller is a program and cannot be slowed down: at a quarter of the speed, an answer that takes 40 ms would be
 there after 10 ms of the stage, and a policy that is too slow would seem to fly. So what the stage did not see of the

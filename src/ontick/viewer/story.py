@@ -133,9 +133,9 @@ class Story:
 
     def _percentiles(self) -> Json | None:
         if self._decision_ms is None and self._latencies_ms:
-            found = percentiles(self._latencies_ms, 50, 95)
-            last = self._latencies_ms[-1]
-            self._decision_ms = {"last": round(last, 3), **{name: round(found[name] or 0, 3) for name in ("p50", "p95")}}
+            last = {"last": self._latencies_ms[-1]}
+            found = last | percentiles(self._latencies_ms, 50, 95)
+            self._decision_ms = {name: round(found[name] or 0.0, 3) for name in ("last", "p50", "p95")}
         return self._decision_ms
 
     def _told(self, answer: AnswerRecord) -> Json:
@@ -177,4 +177,3 @@ def _rounded(value: float, decimals: int) -> float | None:
 
 def _short(text: str | None) -> str | None:
     return text if text is None or len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
-

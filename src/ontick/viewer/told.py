@@ -10,6 +10,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
 from typing import NamedTuple, TypeAlias
@@ -74,7 +75,7 @@ class Told:
                 if not self._worked_out(TICK, story.newest):
                     story = None
             if isinstance(said, Story):
-                story = said if self._worked_out(EVENT, lambda: {"is": "scene", "message": said.scene()}) else None
+                story = said if self._worked_out(EVENT, partial(_scene, said)) else None
             elif isinstance(said, dict):
                 self._write(EVENT, said)
 
@@ -104,3 +105,7 @@ class Told:
     def _write(self, kind: bytes, what: Json) -> None:
         with suppress(OSError):  # the server has gone; whoever reads its orders notices
             self._pipe.send_bytes(kind + json.dumps(what).encode())
+
+
+def _scene(story: Story) -> Json:
+    return {"is": "scene", "message": story.scene()}
