@@ -42,6 +42,7 @@ export class Actions {
     this.#list.classList.toggle("known", logprobs !== null);
     this.#rows.forEach(({ row, bar, logprob, who }, number) => {
       const value = logprobs?.[number] ?? null;
+      row.classList.toggle("unasked", value === null);
       row.classList.toggle("acting", number === action);
       row.classList.toggle("right", number === teacher);
       bar.style.setProperty("--share", value === null ? "0" : Math.exp(value).toFixed(4));

@@ -5,15 +5,19 @@ import { element, say } from "ontick/elements.js";
 const MARKS_MS = [0, 100, 200, 300, 400, 500];
 /** So near to what is allowed a mark is left out. */
 const CROWDED_MS = 60;
+/** What an arrow key changes; a finger may choose any millisecond. */
+const KEY_STEP_MS = 5;
+const KEYS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 };
 /** How long after the last move what the server says may lag behind the hand. */
 const SETTLING_MS = 400;
 
 export class Delay {
+  #box = document.getElementById("delay");
   #range = document.getElementById("delay-range");
   #figure = document.getElementById("delay-figure");
   #words = document.getElementById("delay-words");
-  #box = document.getElementById("delay");
   #scale = document.getElementById("delay-scale");
+  #allowedMs = null;
   #movedAt = -Infinity;
   #waiting = false;
   #onSet;
@@ -22,6 +26,12 @@ export class Delay {
   constructor(onSet) {
     this.#onSet = onSet;
     this.#range.addEventListener("input", () => this.#moved());
+    this.#range.addEventListener("keydown", (event) => {
+      const direction = KEYS[event.key];
+      if (!direction) return;
+      event.preventDefault();
+      this.step(direction * KEY_STEP_MS);
+    });
   }
 
   /** @param {{max_delay_ms: number}} limits */
@@ -36,16 +46,17 @@ export class Delay {
     this.#show();
   }
 
-  /** Say what the task allows: up to there the teacher flies on. @param {number | null} allowedMs @param {string} late */
-  allow(allowedMs, late) {
-    const known = allowedMs !== null;
-    this.#box.classList.toggle("known", known);
-    this.#box.style.setProperty("--allowed", String(known ? Math.min(1, allowedMs / Number(this.#range.max)) : 1));
-    this.#range.dataset.allowedMs = known ? String(allowedMs) : "";
-    this.#words.dataset.late = late;
-    const marks = MARKS_MS.filter((ms) => ms <= Number(this.#range.max) && !(known && Math.abs(ms - allowedMs) < CROWDED_MS));
-    this.#scale.replaceChildren(...marks.map((ms) => this.#mark(ms, String(ms))));
-    if (known) this.#scale.append(this.#mark(allowedMs, `${allowedMs} allowed`, { class: "allowed" }));
+  /**
+   * Say what the task allows: with that much in all, its teacher still flies.
+   * @param {number | null} allowedMs null: not known
+   * @param {string} rule that holds for
+   */
+  allow(allowedMs, rule) {
+    this.#allowedMs = allowedMs === null ? null : Math.round(allowedMs);
+    this.#box.classList.toggle("known", allowedMs !== null);
+    this.#box.style.setProperty("--allowed", this.#share(this.#allowedMs ?? Infinity));
+    say(this.#words, allowedMs === null ? "Drag it and watch." : `Up to ${this.#allowedMs} ms in all the teacher still flies (${rule}).`);
+    this.#mark();
     this.#show();
   }
 
@@ -68,17 +79,27 @@ export class Delay {
 
   #show() {
     const delayMs = Number(this.#range.value);
-    const { allowedMs } = this.#range.dataset;
     say(this.#figure, `${delayMs} ms`);
     this.#range.setAttribute("aria-valuetext", `${delayMs} milliseconds`);
-    this.#box.style.setProperty("--at", String(delayMs / Number(this.#range.max)));
-    this.#box.classList.toggle("beyond", Boolean(allowedMs) && delayMs > Number(allowedMs));
-    say(this.#words, allowedMs ? `Up to ${allowedMs} ms in all the teacher still flies (${this.#words.dataset.late}).` : "Drag it and watch.");
+    this.#box.style.setProperty("--at", this.#share(delayMs));
+    this.#box.classList.toggle("beyond", this.#allowedMs !== null && delayMs > this.#allowedMs);
   }
 
-  #mark(ms, text, attributes = {}) {
-    const mark = element("span", { text, ...attributes });
-    mark.style.setProperty("--at", String(ms / Number(this.#range.max)));
+  #mark() {
+    const [allowed, max] = [this.#allowedMs, Number(this.#range.max)];
+    const isFree = (ms) => ms <= max && (allowed === null || Math.abs(ms - allowed) >= CROWDED_MS);
+    const marks = MARKS_MS.filter(isFree).map((ms) => this.#markAt(ms, String(ms)));
+    if (allowed !== null && allowed <= max) marks.push(this.#markAt(allowed, `${allowed} allowed`, "allowed"));
+    this.#scale.replaceChildren(...marks);
+  }
+
+  #markAt(ms, text, className = null) {
+    const mark = element("span", { text, class: className });
+    mark.style.setProperty("--at", this.#share(ms));
     return mark;
+  }
+
+  #share(ms) {
+    return String(Math.min(1, ms / Number(this.#range.max)));
   }
 }

@@ -53,8 +53,9 @@ export class Hands {
     const taken = you && !this.#you;
     if (!you) this.#held = [];
     this.#you = you;
-    this.#parts.seize.disabled = state !== "flying";
-    this.#parts.stage.classList.toggle("yours", you && state === "flying");
+    const manned = state === "loading" || state === "flying" || state === "ended";
+    this.#parts.seize.disabled = !manned;
+    this.#parts.stage.classList.toggle("yours", you && manned);
     say(this.#parts.seize, you ? "Hand back" : "Take the controls");
     this.#light();
     if (taken) this.#tell({ anyway: true });

@@ -6,17 +6,17 @@ import { fixed, milliseconds, percent } from "ontick/figures.js";
 const COLUMNS = [
   ["Who", ({ who }) => who],
   ["Task", ({ task }) => task],
-  ["Late", ({ late }) => (late === "noop" ? "no-op" : late)],
+  ["Late ticks", ({ late }) => ({ hold: "hold", noop: "no-op" })[late] ?? "changed"],
   ["Added delay", ({ delay_ms: ms }) => (ms === null ? "changed" : `${fixed(ms, 0)} ms`), true],
   ["Success", (row) => `${row.successes}/${row.episodes} ${row.success_name}`, true],
   ["Mean reward", ({ reward_mean: mean }) => fixed(mean, 0), true],
   ["Median ticks", ({ steps_median: median }) => fixed(median, 0), true],
   ["Decision, median", ({ decision_p50_ms: ms }) => milliseconds(ms), true],
   ["Decision, 95 %", ({ decision_p95_ms: ms }) => milliseconds(ms), true],
-  ["Late ticks", ({ late_share: share }) => (share === null ? "–" : percent(share, 1)), true],
+  ["Late", ({ late_share: share }) => (share === null ? "–" : percent(share, 1)), true],
 ];
 
-/** @param {object[]} rows */
+/** @param {object[]} rows what was flown last comes last, and is shown first */
 export function showTable(rows) {
   const box = document.getElementById("rows");
   if (rows.length === 0) {
@@ -24,7 +24,7 @@ export function showTable(rows) {
     return;
   }
   const head = element("tr", {}, ...COLUMNS.map(([name, , isNumber]) => cell("th", name, isNumber)));
-  const body = rows.map((row) => {
+  const body = rows.toReversed().map((row) => {
     const cells = COLUMNS.map(([, valueOf, isNumber]) => cell("td", valueOf(row), isNumber));
     return element("tr", { class: row.you ? "you" : null }, ...cells);
   });

@@ -126,10 +126,15 @@ function countLanes() {
   return lanes[1].state.state === "empty" ? 1 : 2;
 }
 
+let allowed = "";
+
 /** What the slider says is allowed is of the task that flies now, under the rule that is set now. */
 function allow() {
   const task = tasks.get(lanes[0].stage.flight?.task ?? settings?.task);
-  delay.allow(task?.needs_ms?.[settings?.late] ?? null, settings?.late === "noop" ? "no-op" : "hold");
+  const [ms, rule] = [task?.needs_ms?.[settings?.late] ?? null, settings?.late === "noop" ? "no-op" : "hold"];
+  if (allowed === `${ms} ${rule}`) return;
+  allowed = `${ms} ${rule}`;
+  delay.allow(ms, rule);
 }
 
 let wordsAt = 0;
