@@ -53,7 +53,7 @@ def test_a_flight_is_what_eval_would_have_recorded(watch: Watch) -> None:
     (run,) = [run for run in runs(watch) if run.run["asked"]["task"] == "lunarlander"]
     asked = run.run["asked"]
     assert (asked["verb"], asked["controller"], asked["late"], asked["delay"]) == ("watch", "teacher", "noop", "120")
-    (flown,) = run.flights()
+    flown: Flight = next(run.flights())
     assert (end["steps"], end["outcome"], end["seed"]) == (len(flown.ticks), flown.episode.outcome, 11)
     assert end["reward"] == pytest.approx(flown.episode.reward, abs=1e-3)
     task = find_task("lunarlander")
@@ -65,7 +65,7 @@ def test_a_flight_is_what_eval_would_have_recorded(watch: Watch) -> None:
     # What the page was told is what is recorded.
     env = task.make()
     for told in ticks:
-        tick: Tick = flown.ticks[told["tick"]]
+        tick: Tick = flown.ticks[int(told["tick"])]
         assert (told["action"], told["source"]) == (tick.action, tick.source)
         assert told["teacher"] == task.teacher(env, tick.observation)
         assert told["reward"] == pytest.approx(sum(t.reward for t in flown.ticks[: told["tick"] + 1]), abs=1e-3)
@@ -216,15 +216,15 @@ def test_the_key_of_a_tab_that_has_gone_is_not_held_for_ever(watch: Watch) -> No
 
 
 def test_a_controller_that_does_not_load_or_raises_ends_its_lane_and_no_more(tmp_path: Path) -> None:
-    with watching(tmp_path / "runs", "short", controller("DoesNotLoad"), controller("Raises")) as watch:
-        with tab(watch) as page:
-            page.until(lambda m: {lane["state"] for lane in page.lanes().values()} == {"failed"})
-            notes = [lane["note"] for _, lane in sorted(page.lanes().items())]
-            assert "no weights here" in notes[0]
-            assert "lost the thread" in notes[1]
-            assert not any("\n" in note for note in notes)
-            page.fly("none", task="short", seed=3)
-            page.told("ended", lane=0)
+    failing = controller("DoesNotLoad"), controller("Raises")
+    with watching(tmp_path / "runs", "short", *failing) as watch, tab(watch) as page:
+        page.until(lambda m: {lane["state"] for lane in page.lanes().values()} == {"failed"})
+        notes = [lane["note"] for _, lane in sorted(page.lanes().items())]
+        assert "no weights here" in notes[0]
+        assert "lost the thread" in notes[1]
+        assert not any("\n" in note for note in notes)
+        page.fly("none", task="short", seed=3)
+        page.told("ended", lane=0)
 
 
 def test_a_process_that_crashes_ends_its_lane_and_no_more(tmp_path: Path) -> None:
@@ -268,6 +268,7 @@ def test_a_browser_that_goes_away_in_flight_changes_nothing(watch: Watch) -> Non
 
 def test_messages_that_make_no_sense_are_refused_to_who_sent_them(watch: Watch) -> None:
     with tab(watch) as page, tab(watch) as other:
+        page.fly("none", task="short")
         page.send("{")
         page.send(b"\x00\xff")
         page.say("dance")

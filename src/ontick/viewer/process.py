@@ -44,9 +44,7 @@ class LaneProcess:
         context = multiprocessing.get_context("spawn")
         self._heard, self._orders = context.Pipe(duplex=False)
         self._told, self._tells = context.Pipe(duplex=False)
-        self._process = context.Process(
-            target=run_lane, args=(number, self._heard, self._tells), name=f"lane-{number}", daemon=True
-        )
+        self._process = context.Process(target=run_lane, args=(number, self._heard, self._tells), name=f"lane-{number}")
         self._loop = asyncio.get_running_loop()
         self.hear: Callable[[bytes], None] = lambda told: None
         """Called in the event loop with every event, and with ticks, of which older ones may be left out."""
