@@ -30,19 +30,21 @@ export class Replays {
 
   /** Show an episode of a run, wherever on the page its number was found. */
   async open(run, number) {
-    document.getElementById("replays").scrollIntoView({ block: "start" });
     await this.list();
     await this.#openRun(run, number);
+    this.#place.scrollIntoView({ block: "start" });
   }
 
   #runButton(run) {
-    const about = run.damaged ?? `${run.task} · ${run.controller} · ${counted(run.episodes, "episode")}`;
+    const [title, about] = run.damaged
+      ? [run.name, run.damaged]
+      : [`${run.task} · ${run.controller}`, [run.verb, counted(run.episodes, "episode"), startedWords(run.started_utc)].filter(Boolean).join(" · ")];
     const button = element(
       "button",
       { type: "button", class: "run", "data-run": run.id },
-      element("strong", { text: run.name }),
+      element("strong", { text: title }),
       element("span", { class: run.damaged ? "damaged" : "ot-muted", text: about }),
-      element("span", { class: "ot-muted ot-small", text: [run.verb, startedWords(run.started_utc)].filter(Boolean).join(" · ") }),
+      run.damaged ? "" : element("span", { class: "ot-muted ot-small", text: run.name }),
     );
     button.addEventListener("click", () => this.#openRun(run.id));
     return button;

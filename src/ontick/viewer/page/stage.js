@@ -6,6 +6,8 @@ import { Motion } from "ontick/motion.js";
 import { Scene } from "ontick/scene.js";
 
 const PACES = { 0.5: "½ speed", 0.25: "¼ speed", 0.125: "⅛ speed" };
+/** What an episode is called that was stopped: neither a success nor a failure. */
+const INTERRUPTED = "interrupted";
 const SOURCES = { fresh: "fresh", planned: "planned", held: "held", noop: "no-op" };
 
 export class Stage {
@@ -103,7 +105,7 @@ export class Stage {
     const { banner } = this.#parts;
     if (!banner.hidden) return;
     const { outcome, success, reward, steps, run } = this.#end;
-    banner.dataset.success = String(success);
+    banner.dataset.success = outcome === INTERRUPTED ? "" : String(success);
     say(this.#parts.outcome, outcome.charAt(0).toUpperCase() + outcome.slice(1));
     say(this.#parts.ending, `${steps} ticks · reward ${fixed(reward, 0)}`);
     this.#parts.again.hidden = run === null;

@@ -126,15 +126,16 @@ function countLanes() {
   return lanes[1].state.state === "empty" ? 1 : 2;
 }
 
+/** What the slider was told last: it need not be told again. */
 let allowed = "";
 
 /** What the slider says is allowed is of the task that flies now, under the rule that is set now. */
 function allow() {
   const task = tasks.get(lanes[0].stage.flight?.task ?? settings?.task);
   const [ms, rule] = [task?.needs_ms?.[settings?.late] ?? null, settings?.late === "noop" ? "no-op" : "hold"];
-  if (allowed === `${ms} ${rule}`) return;
-  allowed = `${ms} ${rule}`;
-  delay.allow(ms, rule);
+  if (!task || allowed === `${task.name} ${ms} ${rule}`) return;
+  allowed = `${task.name} ${ms} ${rule}`;
+  delay.allow(ms, rule, task.tick_ms);
 }
 
 let wordsAt = 0;
