@@ -204,14 +204,11 @@ class Learnt:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flown(Asked, Recorded):
-    """Options of a verb that flies episodes."""
+class Posed(Asked):
+    """Options of a verb that says in which way a controller is asked."""
 
-    episodes: int = 10
-    """How many episodes to fly."""
     in_flight: int = 1
     """How many requests may be open at once."""
-    requests_per_minute: RequestsPerMinute = None
     chunk: Chunk = 1
     predict: Predict = Predict.OFF
     """Show the controller the state in which its answer will land: by the median of the latencies so far (estimate),
@@ -224,13 +221,25 @@ class Flown(Asked, Recorded):
         return Setup(
             task=task,
             controller=controller,
-            episodes=self.episodes,
             seed=self.seed,
             in_flight=self.in_flight,
-            requests_per_minute=self.requests_per_minute,
             predict=self.predict,
             guess=self.guess,
             dynamics=self.dynamics and self.dynamics.expanduser(),
             asking=replace(self.asking(), chunk=self.chunk),
             task_module=self.task_module,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flown(Posed, Recorded):
+    """Options of a verb that flies episodes."""
+
+    episodes: int = 10
+    """How many episodes to fly."""
+    requests_per_minute: RequestsPerMinute = None
+
+    def setup(self, task: str, controller: str) -> Setup:
+        """Return what these options ask for."""
+        setup = super().setup(task, controller)
+        return replace(setup, episodes=self.episodes, requests_per_minute=self.requests_per_minute)
