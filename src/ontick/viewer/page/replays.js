@@ -112,5 +112,5 @@ function choose(list, kind, value) {
 
 function startedWords(startedUtc) {
   const started = new Date(startedUtc ?? NaN);
-  return Number.isNaN(started.getTime()) ? "" : started.toLocaleString();
+  return Number.isNaN(started.getTime()) ? "" : started.toLocaleString(undefined, { dateStyle: "short", timeStyle: "short" });
 }

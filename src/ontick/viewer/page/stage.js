@@ -59,6 +59,7 @@ export class Stage {
     this.flight = flight;
     this.#end = this.#tick = this.#drawn = null;
     this.#parts.banner.hidden = true;
+    this.#parts.stage.dataset.episode = String(flight.episode);
     this.motion.begin(flight.tick_ms);
     if (this.#scene) this.#scene.setPicture(flight.picture);
     else this.#scene = new Scene(this.#parts.canvas, flight.picture);

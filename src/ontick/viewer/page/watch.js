@@ -5,7 +5,7 @@ import { Delay } from "ontick/delay.js";
 import { say } from "ontick/elements.js";
 import { Gauges } from "ontick/gauges.js";
 import { Hands } from "ontick/hands.js";
-import { listenToKeys } from "ontick/keys.js";
+import { giveKeysBack, listenToKeys } from "ontick/keys.js";
 import { Link } from "ontick/link.js";
 import { dropNotice, notice } from "ontick/notices.js";
 import { Reaction } from "ontick/reaction.js";
@@ -100,6 +100,7 @@ listenToKeys({
   ",": () => delay.step(-STEP_MS),
   ".": () => delay.step(STEP_MS),
 });
+giveKeysBack();
 rememberTheme(document.getElementById("theme"));
 requestAnimationFrame(draw);
 
