@@ -142,7 +142,7 @@ def share(page: Page, source: str) -> int:
 
 
 def await_any(page: Page, source: str) -> None:
-    page.wait_for_function("at => document.querySelector(at).textContent !== '0 %'", arg=count(source))
+    page.wait_for_function("at => /^[1-9]/.test(document.querySelector(at).textContent)", arg=count(source))
 
 
 def count(source: str) -> str:
@@ -239,6 +239,16 @@ def test_a_person_steers_with_the_arrow_keys_and_hands_back(desk: Watched) -> No
     await_text(page, lane(0, "action"), "nothing")
     page.click(lane(0, "seize"))
     page.wait_for_selector(".stage.yours", state="detached")
+
+
+def test_whoever_presses_nothing_does_nothing_where_that_is_an_action(desk: Watched) -> None:
+    page = desk.page
+    fly(page, "lunarlander", "you")
+    page.keyboard.down("ArrowUp")
+    await_text(page, lane(0, "action"), "main engine")
+    page.keyboard.up("ArrowUp")
+    await_text(page, lane(0, "action"), "nothing")
+    await_text(page, lane(0, "source"), "fresh")
 
 
 def test_a_flight_by_hand_stands_in_the_table(desk: Watched) -> None:

@@ -67,7 +67,7 @@ export class Replays {
       "button",
       { type: "button", class: `episode ${success ? "good" : "bad"}`, "data-episode": number, disabled: replay === false },
       element("strong", { text: failure ?? outcome }),
-      element("span", { class: "ot-small ot-muted", text: `seed ${seed} · ${steps} ticks · ${fixed(reward, 0)}` }),
+      element("span", { class: "ot-small ot-muted", text: `seed ${seed} · ${steps} ticks · reward ${fixed(reward, 0)}` }),
     );
     button.addEventListener("click", () => this.#openEpisode(run, number));
     return button;

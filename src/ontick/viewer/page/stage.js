@@ -31,15 +31,15 @@ export class Stage {
     this.setLane(this.#lane);
   }
 
-  /** @param {{state: string, note: string | null, you: boolean}} lane */
-  setLane(lane) {
+  /** @param {{state: string, note: string | null, you: boolean}} lane @param {string} word who is to fly there */
+  setLane(lane, word = "the controller") {
     this.#lane = lane;
     const { state, note } = lane;
     this.#parts.stage.dataset.state = state;
     const [title, words] = {
       empty: ["Nothing flies here yet", "Choose a task and a controller, then press Fly."],
-      loading: ["Loading", note ?? "The controller is being made ready."],
-      failed: ["This controller does not fly", note ?? ""],
+      loading: [`Loading ${word}`, note ?? "Models take a moment."],
+      failed: [`${word} does not fly`, note ?? ""],
     }[state] ?? ["", ""];
     say(this.#parts["message-title"], title);
     say(this.#parts["message-words"], words);
@@ -59,6 +59,8 @@ export class Stage {
     this.flight = flight;
     this.#end = this.#tick = this.#drawn = null;
     this.#parts.banner.hidden = true;
+    for (const part of ["when", "action", "source"]) say(this.#parts[part], "");
+    this.#parts.source.className = "";
     this.#parts.stage.dataset.episode = String(flight.episode);
     this.motion.begin(flight.tick_ms);
     if (this.#scene) this.#scene.setPicture(flight.picture);

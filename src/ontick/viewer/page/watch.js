@@ -18,6 +18,7 @@ import { showTable } from "ontick/table.js";
 const LANES = 2;
 const WORDS_EVERY_MS = 100;
 const STEP_MS = 10;
+const GONE = "The connection is lost and is tried again. If `ontick watch` was started anew, open the address that it printed.";
 const DEFAULT_LANE = { state: "empty", note: null, you: false };
 
 const bench = document.getElementById("stage");
@@ -41,8 +42,8 @@ const hearing = {
     setup.offer(message);
     delay.offer(message.limits);
     say(document.getElementById("version"), `Ontick ${message.version}`);
-    message.lanes.forEach((lane, number) => hearing.lane({ lane: number, ...lane }));
     hearing.settings(message);
+    message.lanes.forEach((lane, number) => hearing.lane({ lane: number, ...lane }));
     showTable(message.table);
   },
   settings(message) {
@@ -56,7 +57,7 @@ const hearing = {
   lane(message) {
     const lane = lanes[message.lane];
     lane.state = { ...DEFAULT_LANE, ...message };
-    lane.stage.setLane(lane.state);
+    lane.stage.setLane(lane.state, settings?.controllers[message.lane]);
     lane.hands.setLane(lane.state);
     const states = lanes.map(({ state }) => state.state);
     bench.dataset.lanes = String(countLanes());
@@ -151,12 +152,12 @@ function draw(now) {
   requestAnimationFrame(draw);
 }
 
-function showLink(state, waitMs) {
+function showLink(state, reason) {
   const words = { connecting: "Connecting…", open: "Connected", lost: "Connection lost" }[state];
   document.getElementById("link").dataset.state = state;
   say(document.getElementById("link-words"), words);
   if (state === "open") dropNotice("link");
-  if (state === "lost" && waitMs > STEP_MS) notice("The connection is lost; it is tried again. Is `ontick watch` still running?", "link");
+  if (state === "lost") notice(reason ? `The server ended the connection: ${reason}. It is tried again.` : GONE, "link");
 }
 
 function rememberTheme(choice) {
