@@ -45,13 +45,9 @@ class Watch(Posed, Recorded):
 
     def run(self) -> int:
         """Serve the page until Ctrl-C."""
-        from ontick.viewer.guard import exposure, is_loopback
         from ontick.viewer.server import Place, serve
 
         programme = self._programme()
-        if not is_loopback(self.host):
-            for line in exposure(self.host, self.port):
-                say_warning(line)
         place = Place(self.host, self.port, tuple(folder.expanduser() for folder in self.replay))
         with tempfile.TemporaryDirectory(prefix="ontick-") as private:
             ended_by = serve(place, programme, self._say_where(Path(private)))
@@ -82,7 +78,10 @@ class Watch(Posed, Recorded):
     def _say_where(self, private: Path) -> Callable[[Guard], None]:
         def opened(guard: Guard) -> None:
             from ontick.viewer.browser import open_browser
+            from ontick.viewer.guard import exposure, is_loopback
 
+            for line in () if is_loopback(guard.host) else exposure(guard):
+                say_warning(line)
             where = {"url": guard.url, "host": guard.host, "port": guard.port, "runs": str(self.runs)}
             self.show(where, f"open {guard.url} (Ctrl-C ends it)")
             if self.browser and not open_browser(guard.url, private):

@@ -12,6 +12,9 @@ from ontick.viewer.recording import Change, Conditions
 from ontick.viewer.seat import Behind, Seat
 from ontick.viewer.slow_motion import AsInRealTime
 
+MOST_CHANGES = 1000
+"""That are kept of an episode; beyond that the last is."""
+
 
 class Controls:
     """The controls of one episode: late rule, delay, pace, and who answers."""
@@ -69,8 +72,9 @@ class Controls:
         return Conditions(begun.late, begun.delay_ms, begun.speed, tuple(self._changes), self._you_from_tick)
 
     def _note(self, name: str, value: str | float | bool) -> None:
-        """Keep a change; of several between two ticks only the last can have acted."""
+        """Keep a change; of a drag between two ticks only where it ended can have acted."""
         change = Change(self.next_tick, name, value)
-        if self._changes and self._changes[-1][:2] == change[:2]:
+        dragged = name == "delay_ms" and bool(self._changes) and self._changes[-1][:2] == change[:2]
+        if dragged or len(self._changes) >= MOST_CHANGES:
             self._changes.pop()
         self._changes.append(change)

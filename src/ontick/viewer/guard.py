@@ -121,11 +121,11 @@ def headers(host: str, script_hashes: Sequence[str] = ()) -> dict[str, str]:
     }
 
 
-def exposure(host: str, port: int) -> tuple[str, str]:
-    """Return the two lines that say what listening at ``host`` exposes."""
-    where = "every address of this machine" if _is_everywhere(host) else host
+def exposure(judge: Guard) -> tuple[str, str]:
+    """Return the two lines that say what listening where others can reach it exposes."""
+    where = "every address of this machine" if _is_everywhere(judge.host) else judge.host
     return (
-        f"the page is on {where}, port {port}, unencrypted: whoever can reach it and has the address printed, or "
+        f"the page is on {where}, port {judge.port}, unencrypted: whoever can reach it and has the address printed, or "
         "reads that on the network, can fly and look at every recorded run",
         "they can choose among the controllers named on this command line, teacher, none and random, and no other file "
         "or server; for one person elsewhere leave --host out and use ssh -L",

@@ -34,6 +34,9 @@ SEND_BUFFER_BYTES = 1 << 16
 DEAF_MS = 30_000
 """After how long a connection is cut that takes nothing any more, where the system can do that."""
 
+INSISTS_S = 1.0
+"""Programs such as `timeout` and `make` pass one Ctrl-C on twice."""
+
 FAREWELL_S = 1
 """How long pages may take to close their connections at the end."""
 
@@ -109,14 +112,17 @@ def _config(site: Site) -> uvicorn.Config:
 
 
 def _enough() -> asyncio.Future[signal.Signals]:
-    """Return what is set by Ctrl-C or a request to end; the second one does not wait for anything."""
+    """Return what is set by Ctrl-C or a request to end; a second one, from `INSISTS_S` on, waits for nothing."""
     loop = asyncio.get_running_loop()
     enough: asyncio.Future[signal.Signals] = loop.create_future()
+    heard_at: list[float] = []
 
     def hear(said: signal.Signals) -> None:
-        if enough.done():
+        heard_at.append(loop.time())
+        if not enough.done():
+            enough.set_result(said)
+        elif loop.time() - heard_at[0] >= INSISTS_S:
             os._exit(128 + said)  # the lanes notice, record what flies and end
-        enough.set_result(said)
 
     for one in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(one, hear, one)
