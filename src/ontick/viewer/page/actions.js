@@ -3,7 +3,7 @@
 import { element, say } from "ontick/elements.js";
 import { fixed, percent } from "ontick/figures.js";
 
-/** One row an action: its name, the answer's probability as a bar, its log-probability, who chose it. */
+/** One row an action: its name, the answer's probability as a bar, its log-probability, and whether it is the teacher's. */
 export class Actions {
   #list;
   #agreement;
@@ -44,10 +44,11 @@ export class Actions {
       const value = logprobs?.[number] ?? null;
       row.classList.toggle("unasked", value === null);
       row.classList.toggle("acting", number === action);
-      row.classList.toggle("right", number === teacher);
       bar.style.setProperty("--share", value === null ? "0" : Math.exp(value).toFixed(4));
       say(logprob, value === null ? "" : fixed(value, 2));
-      say(who, [number === action ? "acts" : "", number === teacher ? "teacher" : ""].filter(Boolean).join(", "));
+      say(who, number === teacher ? "teacher" : "");
+      if (number === action) row.setAttribute("aria-current", "true");
+      else row.removeAttribute("aria-current");
     });
     say(this.#agreement, this.#judged > 0 ? `as the teacher: ${percent(this.#agreed, this.#judged)}` : "");
   }

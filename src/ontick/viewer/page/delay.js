@@ -3,7 +3,7 @@
 import { element, say } from "ontick/elements.js";
 
 const MARKS_MS = [0, 100, 200, 300, 400, 500];
-/** So near to what is allowed a mark is left out. */
+/** So near to what is harmless a mark is left out. */
 const CROWDED_MS = 60;
 /** What an arrow key changes; a finger may choose any millisecond. */
 const KEY_STEP_MS = 5;
@@ -17,7 +17,7 @@ export class Delay {
   #figure = document.getElementById("delay-figure");
   #words = document.getElementById("delay-words");
   #scale = document.getElementById("delay-scale");
-  #allowedMs = null;
+  #harmlessMs = 0;
   #movedAt = -Infinity;
   #waiting = false;
   #onSet;
@@ -47,16 +47,17 @@ export class Delay {
   }
 
   /**
-   * Say what the task allows: with that much in all, its teacher still flies.
+   * Say how much is harmless: what the task allows, with which in all its teacher still flies, or else a tick.
    * @param {number | null} allowedMs null: not known
    * @param {string} rule that holds for
+   * @param {number} tickMs
    */
-  allow(allowedMs, rule) {
-    this.#allowedMs = allowedMs === null ? null : Math.round(allowedMs);
-    this.#box.classList.toggle("known", allowedMs !== null);
-    this.#box.style.setProperty("--allowed", this.#share(this.#allowedMs ?? Infinity));
-    say(this.#words, allowedMs === null ? "Drag it and watch." : `Up to ${this.#allowedMs} ms in all the teacher still flies (${rule}).`);
-    this.#mark();
+  allow(allowedMs, rule, tickMs) {
+    this.#harmlessMs = Math.round(allowedMs ?? tickMs);
+    const allowed = `Up to ${this.#harmlessMs} ms in all the teacher still flies (${rule}).`;
+    say(this.#words, allowedMs === null ? `A tick is ${this.#harmlessMs} ms. Drag on and watch.` : allowed);
+    this.#box.style.setProperty("--harmless", this.#share(this.#harmlessMs));
+    this.#mark(allowedMs === null ? "a tick" : `${this.#harmlessMs} allowed`);
     this.#show();
   }
 
@@ -82,14 +83,14 @@ export class Delay {
     say(this.#figure, `${delayMs} ms`);
     this.#range.setAttribute("aria-valuetext", `${delayMs} milliseconds`);
     this.#box.style.setProperty("--at", this.#share(delayMs));
-    this.#box.classList.toggle("beyond", this.#allowedMs !== null && delayMs > this.#allowedMs);
+    this.#box.classList.toggle("beyond", delayMs > this.#harmlessMs);
   }
 
-  #mark() {
-    const [allowed, max] = [this.#allowedMs, Number(this.#range.max)];
-    const isFree = (ms) => ms <= max && (allowed === null || Math.abs(ms - allowed) >= CROWDED_MS);
+  #mark(harmless) {
+    const max = Number(this.#range.max);
+    const isFree = (ms) => ms <= max && Math.abs(ms - this.#harmlessMs) >= CROWDED_MS;
     const marks = MARKS_MS.filter(isFree).map((ms) => this.#markAt(ms, String(ms)));
-    if (allowed !== null && allowed <= max) marks.push(this.#markAt(allowed, `${allowed} allowed`, "allowed"));
+    if (this.#harmlessMs <= max) marks.push(this.#markAt(this.#harmlessMs, harmless, "harmless"));
     this.#scale.replaceChildren(...marks);
   }
 

@@ -5,6 +5,7 @@ import { element, say } from "ontick/elements.js";
 import { counted, fixed, milliseconds, percent } from "ontick/figures.js";
 import { Strip } from "ontick/strip.js";
 
+const NOTHING = "–";
 const SOURCES = [["fresh", "fresh"], ["planned", "planned"], ["held", "held"], ["noop", "no-op"]];
 
 export class Gauges {
@@ -23,28 +24,38 @@ export class Gauges {
     this.#strip = new Strip(parts.strip);
     this.#actions = new Actions(parts.actions, parts.agreement);
     this.#counts = SOURCES.map(([source, name]) => {
-      const [count, share] = [element("dd", { text: "0" }), element("span", { class: `share ot-${source}` })];
+      const [count, share] = [element("dd"), element("span", { class: `share ot-${source}` })];
       const entry = element("div", {}, element("dt", { class: `ot-source ot-${source}`, text: name }), count);
       parts.counts.append(entry);
       parts.shares.append(share);
       return { source, count, share, entry };
     });
+    this.#clear();
   }
 
   /** An episode begins. */
   begin(flight) {
     this.#tick = null;
+    this.#clear();
     this.#strip.begin(flight.tick_ms);
     this.#actions.begin(flight);
     this.#features = flight.features;
-    this.#values = flight.features.map(() => element("dd", { text: "–" }));
+    this.#values = flight.features.map(() => element("dd", { text: NOTHING }));
     this.#parts.state.replaceChildren(
       ...flight.features.map(({ name, unit }, number) =>
         element("div", {}, element("dt", { text: unit ? `${name}, ${unit}` : name }), this.#values[number])),
     );
     say(this.#parts.prompt, flight.prompt ?? "This controller is not asked in words.");
-    say(this.#parts.asked, "–");
-    say(this.#parts.answer, "–");
+  }
+
+  #clear() {
+    for (const part of ["latency", "in-time", "age", "lateness", "reward", "prompt", "asked", "answer"]) say(this.#parts[part], NOTHING);
+    say(this.#parts.latencies, "");
+    for (const { source, count, share, entry } of this.#counts) {
+      say(count, NOTHING);
+      share.hidden = true;
+      entry.hidden = source === "planned";
+    }
   }
 
   tick(tick) {
@@ -63,10 +74,11 @@ export class Gauges {
     this.#words(this.#tick.answer);
   }
 
-  #numbers({ decision_ms: decision, counts, age, lateness_ms: lateness, reward, state }) {
+  #numbers({ you, decision_ms: decision, counts, age, lateness_ms: lateness, reward, state }) {
     const parts = this.#parts;
     say(parts.latency, milliseconds(decision?.last));
-    say(parts.latencies, decision ? `half within ${milliseconds(decision.p50)}, 95 % within ${milliseconds(decision.p95)}` : "no answer yet");
+    const none = you ? "you answer with the keys" : "no answer yet";
+    say(parts.latencies, decision ? `half within ${milliseconds(decision.p50)}, 95 % within ${milliseconds(decision.p95)}` : none);
     const all = SOURCES.reduce((sum, [source]) => sum + counts[source], 0);
     say(parts["in-time"], percent(counts.fresh + counts.planned, all));
     for (const { source, count, share, entry } of this.#counts) {
@@ -84,7 +96,7 @@ export class Gauges {
   /** What a model was asked and said is shown as text, whatever it is. */
   #words(answer) {
     if (!answer) return;
-    say(this.#parts.asked, answer.asked ?? "–");
+    say(this.#parts.asked, answer.asked ?? NOTHING);
     const said = answer.text ?? (answer.action === null ? "nothing" : `action ${answer.action}`);
     say(this.#parts.answer, answer.failure ? `${said}\n\n${answer.failure}` : said);
     this.#parts.answer.classList.toggle("unusable", !answer.valid);

@@ -40,12 +40,14 @@ export class Hands {
    */
   begin(keys, { actions, noop, noop_name: noopName }) {
     this.#rest = noop < actions.length ? noop : null;
-    const same = JSON.stringify([...this.#keys]) === JSON.stringify(Object.entries(keys));
-    if (same) return;
-    this.#keys = new Map(Object.entries(keys));
-    this.#held = [];
-    this.#buttons = new Map([...this.#keys].map(([key, action]) => [key, this.#button(key, actions[action] ?? noopName)]));
-    this.#parts.hands.replaceChildren(...this.#buttons.values());
+    if (JSON.stringify([...this.#keys]) !== JSON.stringify(Object.entries(keys))) {
+      this.#keys = new Map(Object.entries(keys));
+      this.#held = [];
+      const named = [...this.#keys].map(([key, action]) => [key, this.#button(key, actions[action] ?? noopName)]);
+      this.#buttons = new Map(named);
+      this.#parts.hands.replaceChildren(...this.#buttons.values());
+    }
+    this.#tell({ anyway: true });
   }
 
   /** @param {{state: string, you: boolean}} lane */

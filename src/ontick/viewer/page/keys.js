@@ -2,6 +2,9 @@
 
 import { isTyped } from "ontick/hands.js";
 
+/** Controls that keep the arrow keys or the space bar to themselves for as long as they have the focus. */
+const KEEPING = "button, input[type=radio], input[type=checkbox], input[type=range]";
+
 /** @param {Record<string, () => void>} doing by KeyboardEvent.key, letters in lower case */
 export function listenToKeys(doing) {
   const allowed = document.getElementById("shortcuts");
@@ -11,5 +14,15 @@ export function listenToKeys(doing) {
     if (event.key === " " && event.target instanceof Element && event.target.closest("button, summary, a")) return;
     event.preventDefault();
     act();
+  });
+}
+
+/** What was used with a finger or a mouse gives the keys back: who clicks "¼" while steering goes on steering. */
+export function giveKeysBack() {
+  document.addEventListener("pointerup", () => {
+    requestAnimationFrame(() => {
+      const kept = document.activeElement;
+      if (kept?.matches(KEEPING) && !kept.closest("dialog, .ot-player")) kept.blur();
+    });
   });
 }

@@ -9,6 +9,7 @@ const SILENCE_MS = 15000;
 
 export class Link {
   #socket = null;
+  #lost = null;
   #wait = FIRST_WAIT_MS;
   #heard = 0;
   #onMessage;
@@ -16,7 +17,7 @@ export class Link {
 
   /**
    * @param {(message: {say: string}) => void} onMessage
-   * @param {(state: LinkState, waitMs?: number) => void} onState waitMs: until it is tried again
+   * @param {(state: LinkState, reason?: string) => void} onState reason: the server's, for ending it
    */
   constructor(onMessage, onState) {
     this.#onMessage = onMessage;
@@ -47,12 +48,13 @@ export class Link {
       this.#heard = performance.now();
       this.#onMessage(JSON.parse(data));
     });
-    socket.addEventListener("close", () => this.#lose(socket));
+    socket.addEventListener("close", ({ reason }) => this.#lose(socket, reason));
   }
 
-  #lose(socket) {
-    if (socket !== this.#socket) return;
-    this.#onState("lost", this.#wait);
+  #lose(socket, reason = "") {
+    if (socket !== this.#socket || this.#lost === socket) return;
+    this.#lost = socket;
+    this.#onState("lost", reason);
     setTimeout(() => socket === this.#socket && this.#open(), this.#wait);
     this.#wait = Math.min(LONGEST_WAIT_MS, this.#wait * 2);
   }

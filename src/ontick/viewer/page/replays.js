@@ -30,19 +30,21 @@ export class Replays {
 
   /** Show an episode of a run, wherever on the page its number was found. */
   async open(run, number) {
-    document.getElementById("replays").scrollIntoView({ block: "start" });
     await this.list();
     await this.#openRun(run, number);
+    this.#place.scrollIntoView({ block: "start" });
   }
 
   #runButton(run) {
-    const about = run.damaged ?? `${run.task} · ${run.controller} · ${counted(run.episodes, "episode")}`;
+    const [title, about] = run.damaged
+      ? [run.name, run.damaged]
+      : [`${run.task} · ${run.controller}`, [run.verb, counted(run.episodes, "episode"), startedWords(run.started_utc)].filter(Boolean).join(" · ")];
     const button = element(
       "button",
       { type: "button", class: "run", "data-run": run.id },
-      element("strong", { text: run.name }),
+      element("strong", { text: title }),
       element("span", { class: run.damaged ? "damaged" : "ot-muted", text: about }),
-      element("span", { class: "ot-muted ot-small", text: [run.verb, startedWords(run.started_utc)].filter(Boolean).join(" · ") }),
+      run.damaged ? "" : element("span", { class: "ot-muted ot-small", text: run.name }),
     );
     button.addEventListener("click", () => this.#openRun(run.id));
     return button;
@@ -65,7 +67,7 @@ export class Replays {
       "button",
       { type: "button", class: `episode ${success ? "good" : "bad"}`, "data-episode": number, disabled: replay === false },
       element("strong", { text: failure ?? outcome }),
-      element("span", { class: "ot-small ot-muted", text: `seed ${seed} · ${steps} ticks · ${fixed(reward, 0)}` }),
+      element("span", { class: "ot-small ot-muted", text: `seed ${seed} · ${steps} ticks · reward ${fixed(reward, 0)}` }),
     );
     button.addEventListener("click", () => this.#openEpisode(run, number));
     return button;
@@ -110,5 +112,5 @@ function choose(list, kind, value) {
 
 function startedWords(startedUtc) {
   const started = new Date(startedUtc ?? NaN);
-  return Number.isNaN(started.getTime()) ? "" : started.toLocaleString();
+  return Number.isNaN(started.getTime()) ? "" : started.toLocaleString(undefined, { dateStyle: "short", timeStyle: "short" });
 }

@@ -6,6 +6,8 @@ import { Motion } from "ontick/motion.js";
 import { Scene } from "ontick/scene.js";
 
 const PACES = { 0.5: "½ speed", 0.25: "¼ speed", 0.125: "⅛ speed" };
+/** What an episode is called that was stopped: neither a success nor a failure. */
+const INTERRUPTED = "interrupted";
 const SOURCES = { fresh: "fresh", planned: "planned", held: "held", noop: "no-op" };
 
 export class Stage {
@@ -29,15 +31,15 @@ export class Stage {
     this.setLane(this.#lane);
   }
 
-  /** @param {{state: string, note: string | null, you: boolean}} lane */
-  setLane(lane) {
+  /** @param {{state: string, note: string | null, you: boolean}} lane @param {string} word who is to fly there */
+  setLane(lane, word = "the controller") {
     this.#lane = lane;
     const { state, note } = lane;
     this.#parts.stage.dataset.state = state;
     const [title, words] = {
       empty: ["Nothing flies here yet", "Choose a task and a controller, then press Fly."],
-      loading: ["Loading", note ?? "The controller is being made ready."],
-      failed: ["This controller does not fly", note ?? ""],
+      loading: [`Loading ${word}`, note ?? "Models take a moment."],
+      failed: [`${word} does not fly`, note ?? ""],
     }[state] ?? ["", ""];
     say(this.#parts["message-title"], title);
     say(this.#parts["message-words"], words);
@@ -57,6 +59,9 @@ export class Stage {
     this.flight = flight;
     this.#end = this.#tick = this.#drawn = null;
     this.#parts.banner.hidden = true;
+    for (const part of ["when", "action", "source"]) say(this.#parts[part], "");
+    this.#parts.source.className = "";
+    this.#parts.stage.dataset.episode = String(flight.episode);
     this.motion.begin(flight.tick_ms);
     if (this.#scene) this.#scene.setPicture(flight.picture);
     else this.#scene = new Scene(this.#parts.canvas, flight.picture);
@@ -103,7 +108,7 @@ export class Stage {
     const { banner } = this.#parts;
     if (!banner.hidden) return;
     const { outcome, success, reward, steps, run } = this.#end;
-    banner.dataset.success = String(success);
+    banner.dataset.success = outcome === INTERRUPTED ? "" : String(success);
     say(this.#parts.outcome, outcome.charAt(0).toUpperCase() + outcome.slice(1));
     say(this.#parts.ending, `${steps} ticks · reward ${fixed(reward, 0)}`);
     this.#parts.again.hidden = run === null;

@@ -6,14 +6,14 @@ import { fixed, milliseconds, percent } from "ontick/figures.js";
 const COLUMNS = [
   ["Who", ({ who }) => who],
   ["Task", ({ task }) => task],
-  ["Late ticks", ({ late }) => ({ hold: "hold", noop: "no-op" })[late] ?? "changed"],
+  ["Late rule", ({ late }) => ({ hold: "hold", noop: "no-op" })[late] ?? "changed"],
   ["Added delay", ({ delay_ms: ms }) => (ms === null ? "changed" : `${fixed(ms, 0)} ms`), true],
   ["Success", (row) => `${row.successes}/${row.episodes} ${row.success_name}`, true],
   ["Mean reward", ({ reward_mean: mean }) => fixed(mean, 0), true],
   ["Median ticks", ({ steps_median: median }) => fixed(median, 0), true],
   ["Decision, median", ({ decision_p50_ms: ms }) => milliseconds(ms), true],
   ["Decision, 95 %", ({ decision_p95_ms: ms }) => milliseconds(ms), true],
-  ["Late", ({ late_share: share }) => (share === null ? "–" : percent(share, 1)), true],
+  ["Late ticks", ({ late_share: share }) => (share === null ? "–" : percent(share, 1)), true],
 ];
 
 /** @param {object[]} rows what was flown last comes last, and is shown first */

@@ -5,7 +5,7 @@ import { Delay } from "ontick/delay.js";
 import { say } from "ontick/elements.js";
 import { Gauges } from "ontick/gauges.js";
 import { Hands } from "ontick/hands.js";
-import { listenToKeys } from "ontick/keys.js";
+import { giveKeysBack, listenToKeys } from "ontick/keys.js";
 import { Link } from "ontick/link.js";
 import { dropNotice, notice } from "ontick/notices.js";
 import { Reaction } from "ontick/reaction.js";
@@ -18,6 +18,7 @@ import { showTable } from "ontick/table.js";
 const LANES = 2;
 const WORDS_EVERY_MS = 100;
 const STEP_MS = 10;
+const GONE = "The connection is lost and is tried again. If `ontick watch` was started anew, open the address that it printed.";
 const DEFAULT_LANE = { state: "empty", note: null, you: false };
 
 const bench = document.getElementById("stage");
@@ -41,8 +42,8 @@ const hearing = {
     setup.offer(message);
     delay.offer(message.limits);
     say(document.getElementById("version"), `Ontick ${message.version}`);
-    message.lanes.forEach((lane, number) => hearing.lane({ lane: number, ...lane }));
     hearing.settings(message);
+    message.lanes.forEach((lane, number) => hearing.lane({ lane: number, ...lane }));
     showTable(message.table);
   },
   settings(message) {
@@ -56,7 +57,7 @@ const hearing = {
   lane(message) {
     const lane = lanes[message.lane];
     lane.state = { ...DEFAULT_LANE, ...message };
-    lane.stage.setLane(lane.state);
+    lane.stage.setLane(lane.state, settings?.controllers[message.lane]);
     lane.hands.setLane(lane.state);
     const states = lanes.map(({ state }) => state.state);
     bench.dataset.lanes = String(countLanes());
@@ -100,6 +101,7 @@ listenToKeys({
   ",": () => delay.step(-STEP_MS),
   ".": () => delay.step(STEP_MS),
 });
+giveKeysBack();
 rememberTheme(document.getElementById("theme"));
 requestAnimationFrame(draw);
 
@@ -126,15 +128,16 @@ function countLanes() {
   return lanes[1].state.state === "empty" ? 1 : 2;
 }
 
+/** What the slider was told last: it need not be told again. */
 let allowed = "";
 
 /** What the slider says is allowed is of the task that flies now, under the rule that is set now. */
 function allow() {
   const task = tasks.get(lanes[0].stage.flight?.task ?? settings?.task);
   const [ms, rule] = [task?.needs_ms?.[settings?.late] ?? null, settings?.late === "noop" ? "no-op" : "hold"];
-  if (allowed === `${ms} ${rule}`) return;
-  allowed = `${ms} ${rule}`;
-  delay.allow(ms, rule);
+  if (!task || allowed === `${task.name} ${ms} ${rule}`) return;
+  allowed = `${task.name} ${ms} ${rule}`;
+  delay.allow(ms, rule, task.tick_ms);
 }
 
 let wordsAt = 0;
@@ -149,12 +152,12 @@ function draw(now) {
   requestAnimationFrame(draw);
 }
 
-function showLink(state, waitMs) {
+function showLink(state, reason) {
   const words = { connecting: "Connecting…", open: "Connected", lost: "Connection lost" }[state];
   document.getElementById("link").dataset.state = state;
   say(document.getElementById("link-words"), words);
   if (state === "open") dropNotice("link");
-  if (state === "lost" && waitMs > STEP_MS) notice("The connection is lost; it is tried again. Is `ontick watch` still running?", "link");
+  if (state === "lost") notice(reason ? `The server ended the connection: ${reason}. It is tried again.` : GONE, "link");
 }
 
 function rememberTheme(choice) {
