@@ -44,12 +44,17 @@ ORPHAN_S = 5.0
 
 def run_lane(number: int, heard: Connection, told: Connection) -> None:
     """Be lane ``number`` until told to quit; the target of its process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then gives its orders
+    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(one, _leave_it_to_the_server)  # not ignored: what a controller starts would inherit that
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.dup2(2, 1)  # what a controller prints must not stand among the program's results
     lane = Lane(number, Told(told))
     threading.Thread(target=lane.listen, args=(heard,), name="orders", daemon=True).start()
     lane.run()
+
+
+def _leave_it_to_the_server(*_: object) -> None:
+    """Do nothing: a signal to all in the terminal or the session is for the server, which then gives its orders."""
 
 
 class Lane:
