@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +171,7 @@ def test_two_lanes_fly_the_same_seed(watch: Watch) -> None:
             ("cartpole", 5, scenes[0]["episode"])
         }
         assert [scenes[lane]["controller"] for lane in (0, 1)] == ["teacher", "none"]
-        first, second = (run for run in runs(watch)[-2:])
+        first, second = sorted(runs(watch)[-2:], key=lambda run: run.folder.name[-1])
         assert [run.run["asked"]["controller"] for run in (first, second)] == ["teacher", "none"]
         (left,), (right,) = first.flights(), second.flights()
         assert np.array_equal(left.ticks[0].observation, right.ticks[0].observation)
@@ -500,6 +501,17 @@ def test_the_server_gives_way_and_its_lanes_do_not(watch: Watch) -> None:
     own = os.getpriority(os.PRIO_PROCESS, 0)
     assert nice[watch.process.pid] == min(own + NICER_BY, 19)
     assert [nice[lane] for lane in watch.lanes()] == [own]
+
+
+def test_a_limit_on_requests_holds_on_the_stage_too(tmp_path: Path) -> None:
+    with watching(tmp_path / "runs", "short", controller("Counts"), "--requests-per-minute", "300") as watch:
+        with tab(watch) as page:
+            page.say("set", settings={"go_on": False})
+            page.told("ended")
+        (flown,) = runs(watch)[0].flights()
+    starts = sorted(answer.started_ms for answer in flown.answers())
+    assert len(starts) > 2
+    assert all(later - earlier >= 200 for earlier, later in pairwise(starts))
 
 
 def test_another_address_says_what_it_exposes_and_allows_less(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def controller(name: str) -> str:
 def processes() -> list[tuple[str, str, str, str, str]]:
     """Return what runs here, each its id, its parent's, its state, its niceness and its command."""
     told = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid=,stat=,nice=,args="], capture_output=True, text=True, check=True
+        ["ps", "-A", "-ww", "-o", "pid=,ppid=,stat=,nice=,args="], capture_output=True, text=True, check=True
     )
     found = [line.split(None, 4) for line in told.stdout.splitlines()]
     return [(pid, parent, state, nice, rest[0]) for pid, parent, state, nice, *rest in found if rest]

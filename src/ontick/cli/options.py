@@ -209,6 +209,7 @@ class Posed(Asked):
 
     in_flight: int = 1
     """How many requests may be open at once."""
+    requests_per_minute: RequestsPerMinute = None
     chunk: Chunk = 1
     predict: Predict = Predict.OFF
     """Show the controller the state in which its answer will land: by the median of the latencies so far (estimate),
@@ -223,6 +224,7 @@ class Posed(Asked):
             controller=controller,
             seed=self.seed,
             in_flight=self.in_flight,
+            requests_per_minute=self.requests_per_minute,
             predict=self.predict,
             guess=self.guess,
             dynamics=self.dynamics and self.dynamics.expanduser(),
@@ -237,9 +239,7 @@ class Flown(Posed, Recorded):
 
     episodes: int = 10
     """How many episodes to fly."""
-    requests_per_minute: RequestsPerMinute = None
 
     def setup(self, task: str, controller: str) -> Setup:
         """Return what these options ask for."""
-        setup = super().setup(task, controller)
-        return replace(setup, episodes=self.episodes, requests_per_minute=self.requests_per_minute)
+        return replace(super().setup(task, controller), episodes=self.episodes)

@@ -17,7 +17,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 
-from ontick.clock import Pace
+from ontick.clock import NS_PER_S, Pace
 from ontick.controllers.base import Controller
 from ontick.controllers.pilot import check_untrained, is_pilot_word
 from ontick.controllers.prediction import Predict
@@ -72,6 +72,8 @@ class Lane:
         self._pace = Pace()
         self._stopped = 0
         """The newest episode that is to end, by its running number."""
+        self._stopping = threading.Event()
+        """Set from then until the next is to begin."""
         log = logging.getLogger("ontick")
         log.setLevel(logging.INFO)
         log.propagate, log.handlers = False, [_Remarks(told)]
@@ -119,6 +121,7 @@ class Lane:
                 if controls is not None:
                     controls.press(action)
             case Begin():
+                self._stopping.clear()
                 self._controls = Controls(self._pace, order)  # what is ordered next is for this episode already
                 self._jobs.put(order)
             case _:
@@ -128,6 +131,7 @@ class Lane:
         """Have an episode end at its next tick, which must not be waited for on a stage that stands still."""
         self._stopped = max(self._stopped, episode)
         self._pace.speed = 1.0
+        self._stopping.set()
 
     def _is_stopped(self, episode: int) -> bool:
         return episode <= self._stopped
@@ -148,7 +152,9 @@ class Lane:
         word, setup = job.setup.controller, job.setup
         if word == YOU:  # no one answers but the person
             asking = replace(setup.asking, chunk=1)
-            setup = replace(setup, controller="none", predict=Predict.OFF, dynamics=None, asking=asking)
+            setup = replace(
+                setup, controller="none", predict=Predict.OFF, dynamics=None, requests_per_minute=None, asking=asking
+            )
         self._prepared = prepared = prepare(setup, self._prepared)
         if self._describer is None:
             self._describer = Describer(self._number, prepared.task, word, prepared.controller)
@@ -166,6 +172,7 @@ class Lane:
         if prepared.foresight is not None:
             controller = prepared.foresight.around(controller, Constant(order.live.delay_ms))
         record.open()
+        self._stopping.wait(prepared.setup.spacing / NS_PER_S)  # the last request may have been just now
         self._told.begin(Story(describer, order.episode, order.seed))
         flight = self._fly(prepared, controls, controls.around(controller), order.seed)
         self._controls = None
@@ -187,6 +194,7 @@ class Lane:
                 late=controls.late,
                 seed=seed,
                 in_flight=prepared.setup.in_flight,
+                spacing=prepared.setup.spacing,
                 observers=(observe,),
             )
         except Interrupted as interrupted:
