@@ -266,7 +266,7 @@ def test_every_module_says_which_question_it_answers_and_stays_short(file: Path)
 
 
 def test_asking_for_help_loads_nothing_heavy() -> None:
-    heavy = ("torch", "transformers", "llama_cpp", "gymnasium", "matplotlib", "openai")
+    heavy = ("torch", "transformers", "llama_cpp", "gymnasium", "matplotlib", "openai", "starlette", "uvicorn")
     script = f"import sys, ontick.cli; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -122,7 +122,7 @@ def test_a_page_that_is_hopelessly_behind_is_given_up() -> None:
         page = audience.join([])
         task = asyncio.create_task(audience.serve(page, dead.send))
         for _ in range(MOST_BEHIND + 2):
-            audience.tell({"say": "table"})
+            audience.tell({"say": "lane"})
             await let_run(2)
         assert page.lost
         assert len(page.unsaid) <= MOST_BEHIND + 2
@@ -150,6 +150,23 @@ def test_a_hundred_pages_cost_what_a_few_do() -> None:
         assert sent <= 1000 * lasted + 100  # each gets the first at once
         assert all(len(reader.texts) >= 2 for reader in readers)
         assert not any(task.done() for task in tasks)
+
+    run(scenario)
+
+
+def test_of_how_things_stand_only_the_newest_is_sent_to_who_is_behind() -> None:
+    async def scenario() -> None:
+        audience, slow = Audience(), Reader(free=False)
+        task = serve(audience, slow)
+        audience.tell({"say": "scene"})
+        await let_run()
+        for number in range(1000):
+            audience.tell({"say": "settings", "tick": number})
+        audience.tell({"say": "ended"})
+        slow.ready.set()
+        await let_run()
+        assert heard(slow.texts) == ["scene", 999, "ended"]
+        assert not task.done()
 
     run(scenario)
 

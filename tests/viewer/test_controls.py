@@ -43,15 +43,15 @@ def flight(
 ) -> tuple[Flight, Controls]:
     """Fly; ``at`` is called before each tick from the clock's own thread, so that what it changes acts on the next."""
     task, pace = CountingTask(TICKS), Pace()
-    controls = Controls(controller, pace, Begin(1, 0, Live(late, 0.0, speed), you, None))
+    controls = Controls(pace, Begin(1, 0, Live(late, 0.0, speed), you, None))
 
     def observe(tick: Tick) -> None:
         controls.next_tick = tick.tick + 1
         at(controls, tick.tick + 1)
 
-    return fly(
-        task, task.make(), controls.controller, StageTime(pace), late=controls.late, seed=0, observers=(observe,)
-    ), controls
+    flown = controls.around(controller)
+    watched = fly(task, task.make(), flown, StageTime(pace), late=controls.late, seed=0, observers=(observe,))
+    return watched, controls
 
 
 def latency_in_ticks(flown: Flight) -> int:

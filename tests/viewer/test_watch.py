@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from watching import FLOWN, PATIENCE_S, Tab, Watch, controller, tab, watching
+from watching import FLOWN, PATIENCE_S, Tab, Watch, controller, is_alive, processes, tab, watching
 from websockets.asyncio.client import connect as connect_async
 
 from ontick.cli import main
@@ -23,6 +25,8 @@ from ontick.latency import Replay
 from ontick.loop import VirtualTime, fly
 from ontick.records import INTERRUPTED, Flight, Json, Run, Tick, read_run
 from ontick.tasks import find_task
+from ontick.viewer.browser import open_browser
+from ontick.viewer.server import NICER_BY
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +57,7 @@ def test_a_flight_is_what_eval_would_have_recorded(watch: Watch) -> None:
     (run,) = [run for run in runs(watch) if run.run["asked"]["task"] == "lunarlander"]
     asked = run.run["asked"]
     assert (asked["verb"], asked["controller"], asked["late"], asked["delay"]) == ("watch", "teacher", "noop", "120")
-    (flown,) = run.flights()
+    flown: Flight = next(run.flights())
     assert (end["steps"], end["outcome"], end["seed"]) == (len(flown.ticks), flown.episode.outcome, 11)
     assert end["reward"] == pytest.approx(flown.episode.reward, abs=1e-3)
     task = find_task("lunarlander")
@@ -65,7 +69,7 @@ def test_a_flight_is_what_eval_would_have_recorded(watch: Watch) -> None:
     # What the page was told is what is recorded.
     env = task.make()
     for told in ticks:
-        tick: Tick = flown.ticks[told["tick"]]
+        tick: Tick = flown.ticks[int(told["tick"])]
         assert (told["action"], told["source"]) == (tick.action, tick.source)
         assert told["teacher"] == task.teacher(env, tick.observation)
         assert told["reward"] == pytest.approx(sum(t.reward for t in flown.ticks[: told["tick"] + 1]), abs=1e-3)
@@ -216,15 +220,15 @@ def test_the_key_of_a_tab_that_has_gone_is_not_held_for_ever(watch: Watch) -> No
 
 
 def test_a_controller_that_does_not_load_or_raises_ends_its_lane_and_no_more(tmp_path: Path) -> None:
-    with watching(tmp_path / "runs", "short", controller("DoesNotLoad"), controller("Raises")) as watch:
-        with tab(watch) as page:
-            page.until(lambda m: {lane["state"] for lane in page.lanes().values()} == {"failed"})
-            notes = [lane["note"] for _, lane in sorted(page.lanes().items())]
-            assert "no weights here" in notes[0]
-            assert "lost the thread" in notes[1]
-            assert not any("\n" in note for note in notes)
-            page.fly("none", task="short", seed=3)
-            page.told("ended", lane=0)
+    failing = controller("DoesNotLoad"), controller("Raises")
+    with watching(tmp_path / "runs", "short", *failing) as watch, tab(watch) as page:
+        page.until(lambda m: {lane["state"] for lane in page.lanes().values()} == {"failed"})
+        notes = [lane["note"] for _, lane in sorted(page.lanes().items())]
+        assert "no weights here" in notes[0]
+        assert "lost the thread" in notes[1]
+        assert not any("\n" in note for note in notes)
+        page.fly("none", task="short", seed=3)
+        page.told("ended", lane=0)
 
 
 def test_a_process_that_crashes_ends_its_lane_and_no_more(tmp_path: Path) -> None:
@@ -268,6 +272,7 @@ def test_a_browser_that_goes_away_in_flight_changes_nothing(watch: Watch) -> Non
 
 def test_messages_that_make_no_sense_are_refused_to_who_sent_them(watch: Watch) -> None:
     with tab(watch) as page, tab(watch) as other:
+        page.fly("none", task="short")
         page.send("{")
         page.send(b"\x00\xff")
         page.say("dance")
@@ -461,12 +466,12 @@ def test_ctrl_c_records_what_flies_and_leaves_no_process(tmp_path: Path) -> None
         assert not any(map(is_alive, lanes))
 
 
-def test_a_request_to_end_ends_it_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
+def test_a_request_to_all_to_end_ends_it_too(tmp_path: Path, how: signal.Signals) -> None:
     with watching(tmp_path / "runs", "long", controller("Counts")) as watch:
         with tab(watch) as page:
             page.told("tick")
-            watch.process.terminate()
-            watch.process.wait(PATIENCE_S)
+            watch.end(how)
         assert watch.process.returncode == 0
         assert runs(watch)[0].episodes[0].outcome == INTERRUPTED
 
@@ -487,12 +492,42 @@ def test_lanes_whose_server_is_killed_record_what_flies_and_end(tmp_path: Path) 
         assert run.summary is not None
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a priority is that of a whole process")
+def test_the_server_gives_way_and_its_lanes_do_not(watch: Watch) -> None:
+    with tab(watch) as page:
+        page.fly("none", task="short")
+    nice = {int(pid): int(nice) for pid, _, _, nice, _ in processes() if nice.lstrip("-").isdigit()}
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert nice[watch.process.pid] == min(own + NICER_BY, 19)
+    assert [nice[lane] for lane in watch.lanes()] == [own]
+
+
+def test_another_address_says_what_it_exposes_and_allows_less(tmp_path: Path) -> None:
+    with watching(tmp_path / "runs", "short", "none", "--host", "0.0.0.0") as watch, tab(watch) as page:
+        assert watch.url.startswith("http://127.0.0.1:")
+        page.say("fly", settings={"controllers": ["gguf:/etc/passwd"]})
+        assert "named on the command line" in page.told("refused")["why"]
+        assert set(page.heard[0]["controllers"]) == {"none", "teacher", "random", "you"}
+        _, err = watch.end()
+    assert len(err.splitlines()) == 3
+    assert "every address of this machine" in err
+    assert watch.token not in err
+
+
+def test_the_browser_is_not_told_the_token_on_its_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    def remember(address: str) -> bool:
+        opened.append(address)
+        return True
+
+    monkeypatch.setattr("webbrowser.open", remember)
+    url = "http://127.0.0.1:1/t&ken/"
+    assert open_browser(url, tmp_path)
+    (file,) = tmp_path.iterdir()
+    assert opened == [file.as_uri()]
+    assert file.stat().st_mode & 0o077 == 0
+    assert "0; url=http://127.0.0.1:1/t&amp;ken/" in file.read_text()
 
 
 def test_a_mistake_is_one_line_and_nothing_is_served(

@@ -28,6 +28,19 @@ def controller(name: str) -> str:
     return f"python:{FLOWN}:{name}"
 
 
+def processes() -> list[tuple[str, str, str, str, str]]:
+    """Return what runs here, each its id, its parent's, its state, its niceness and its command."""
+    told = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid=,stat=,nice=,args="], capture_output=True, text=True, check=True
+    )
+    found = [line.split(None, 4) for line in told.stdout.splitlines()]
+    return [(pid, parent, state, nice, rest[0]) for pid, parent, state, nice, *rest in found if rest]
+
+
+def is_alive(pid: int) -> bool:
+    return any(int(one) == pid and not state.startswith("Z") for one, _, state, _, _ in processes())
+
+
 class Watch:
     """A running server."""
 
@@ -68,10 +81,8 @@ class Watch:
 
     def lanes(self) -> list[int]:
         """Return the processes that the server has started."""
-        found = subprocess.run(
-            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)], capture_output=True, text=True
-        )
-        return [int(line.split()[0]) for line in found.stdout.splitlines() if "resource_tracker" not in line]
+        own = str(self.process.pid)
+        return [int(pid) for pid, parent, _, _, args in processes() if parent == own and "resource_tracker" not in args]
 
     def end(self, how: signal.Signals = signal.SIGINT) -> tuple[str, str]:
         """Ask it to end, as the terminal does: everyone in its group; return what it has said since."""
@@ -87,7 +98,7 @@ def watching(runs: Path, *arguments: str) -> Generator[Watch]:
         yield watch
     finally:
         _, errors = watch.end()
-        assert "Traceback" not in errors
+        assert "Traceback" not in errors, errors
 
 
 class Tab:

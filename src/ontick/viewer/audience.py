@@ -23,6 +23,9 @@ MOST_BEHIND = 256
 
 MOST_PAGES = 256
 
+ONLY_NEWEST = frozenset({"settings", "table"})
+"""Messages that say how things stand: an older one need not be sent once there is a newer one."""
+
 Send: TypeAlias = Callable[[str], Awaitable[None]]
 
 
@@ -30,12 +33,21 @@ class Page:
     """One page that is open somewhere."""
 
     def __init__(self, first: list[str]) -> None:
-        self.unsaid = deque(first)
+        self.unsaid = deque(("", text) for text in first)
+        """What it has not been sent yet, with what kind of message it is."""
         self.seen = [0] * LANES
         """By lane, the running number of the tick that it was last sent."""
         self.news = asyncio.Event()
         self.lost = False
         """It is hopelessly behind."""
+
+    def put(self, kind: str, text: str) -> None:
+        """Have it sent a message."""
+        if kind in ONLY_NEWEST:
+            self.unsaid = deque(said for said in self.unsaid if said[0] != kind)
+        self.unsaid.append((kind, text))
+        self.lost = self.lost or len(self.unsaid) > MOST_BEHIND
+        self.news.set()
 
 
 class Audience:
@@ -56,9 +68,7 @@ class Audience:
         """Tell something that every page must hear."""
         text = json.dumps(message)
         for page in self._pages:
-            page.unsaid.append(text)
-            page.lost = page.lost or len(page.unsaid) > MOST_BEHIND
-            page.news.set()
+            page.put(message["say"], text)
 
     def tick(self, lane: int, message: str) -> None:
         """Put a lane's newest tick in the place of the one before."""
@@ -72,7 +82,7 @@ class Audience:
         for page in self._pages:
             if page.seen[lane] != number:
                 page.seen[lane] = number
-                page.unsaid.append(text)
+                page.put("tick", text)
 
     def newest(self, lane: int) -> str | None:
         """Return the lane's newest tick, for one who comes late."""
@@ -84,9 +94,7 @@ class Audience:
 
     def only(self, page: Page, message: Json) -> None:
         """Tell something to one page."""
-        page.unsaid.append(json.dumps(message))
-        page.lost = page.lost or len(page.unsaid) > MOST_BEHIND
-        page.news.set()
+        page.put(message["say"], json.dumps(message))
 
     def join(self, first: list[str]) -> Page:
         """Add a page, which hears ``first`` first; the newest ticks are to be among that."""
@@ -108,7 +116,7 @@ class Audience:
             await page.news.wait()
             page.news.clear()
             while page.unsaid and not page.lost:
-                await send(page.unsaid.popleft())
+                await send(page.unsaid.popleft()[1])
             for lane, (number, text) in enumerate(self._newest):
                 if page.seen[lane] != number and text and not page.unsaid:
                     page.seen[lane] = number

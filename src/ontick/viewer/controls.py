@@ -9,7 +9,7 @@ from ontick.controllers.base import Controller
 from ontick.late import RuleSwitch
 from ontick.viewer.orders import Begin, Live
 from ontick.viewer.recording import Change, Conditions
-from ontick.viewer.seat import Behind, Seat
+from ontick.viewer.seat import Seat
 from ontick.viewer.slow_motion import AsInRealTime
 
 MOST_CHANGES = 1000
@@ -17,26 +17,26 @@ MOST_CHANGES = 1000
 
 
 class Controls:
-    """The controls of one episode: late rule, delay, pace, and who answers."""
+    """The controls of one episode on a stage at ``pace``: late rule, delay, pace, and who answers."""
 
-    def __init__(self, controller: Controller, pace: Pace, begin: Begin) -> None:
+    def __init__(self, pace: Pace, begin: Begin) -> None:
         self.episode = begin.episode
         self.late = RuleSwitch(begin.live.late)
         self.next_tick = 0
         """The first on which a change can act; set by whoever flies."""
         self._pace = pace
-        self._seat = Seat(AsInRealTime(controller, pace))
+        self._seat = Seat()
         self._seat.taken, self._seat.held = begin.you, begin.held
-        self._behind = Behind(self._seat, ns_from_ms(begin.live.delay_ms))
+        self._seat.delay = ns_from_ms(begin.live.delay_ms)
         self._begun = self._now = begin.live
         self._changes: list[Change] = []
         self._you_from_tick = 0 if begin.you else None
         pace.speed = begin.live.speed
 
-    @property
-    def controller(self) -> Controller:
-        """Whoever answers."""
-        return self._behind
+    def around(self, controller: Controller) -> Controller:
+        """Return whoever answers: ``controller``, as late as in real time, unless a person has its place."""
+        self._seat.controller = AsInRealTime(controller, self._pace)
+        return self._seat
 
     @property
     def you(self) -> bool:
@@ -51,7 +51,7 @@ class Controls:
                 self._note(name, value)
         self._now = live
         self.late.rule = live.late
-        self._behind.delay = ns_from_ms(live.delay_ms)
+        self._seat.delay = ns_from_ms(live.delay_ms)
         self._pace.speed = live.speed
 
     def seize(self, taken: bool) -> None:

@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 
 from ontick.clock import Pace
+from ontick.controllers.base import Controller
 from ontick.controllers.pilot import check_untrained, is_pilot_word
 from ontick.controllers.prediction import Predict
 from ontick.errors import OntickError, blame
@@ -43,12 +44,17 @@ ORPHAN_S = 5.0
 
 def run_lane(number: int, heard: Connection, told: Connection) -> None:
     """Be lane ``number`` until told to quit; the target of its process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then gives its orders
+    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(one, _leave_it_to_the_server)  # not ignored: what a controller starts would inherit that
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.dup2(2, 1)  # what a controller prints must not stand among the program's results
     lane = Lane(number, Told(told))
     threading.Thread(target=lane.listen, args=(heard,), name="orders", daemon=True).start()
     lane.run()
+
+
+def _leave_it_to_the_server(*_: object) -> None:
+    """Do nothing: a signal to all in the terminal or the session is for the server, which then gives its orders."""
 
 
 class Lane:
@@ -59,7 +65,7 @@ class Lane:
         self._told = told
         self._jobs: SimpleQueue[Prepare | Begin | Finish | Quit] = SimpleQueue()
         self._controls: Controls | None = None
-        """Of the episode that flies."""
+        """Of the episode that flies, or is to be flown."""
         self._prepared: Prepared | None = None
         self._describer: Describer | None = None
         self._recording: Recording | None = None
@@ -98,7 +104,7 @@ class Lane:
         self._told.close(LAST_WORDS_S)
 
     def _hear(self, order: Order) -> None:
-        """Let an order act at once, or put it into the row; when nothing flies, the next beginning says how it is."""
+        """Let an order act at once, or put it into the row."""
         controls = self._controls
         match order:
             case Stop(episode):
@@ -112,6 +118,9 @@ class Lane:
             case Key(action):
                 if controls is not None:
                     controls.press(action)
+            case Begin():
+                self._controls = Controls(self._pace, order)  # what is ordered next is for this episode already
+                self._jobs.put(order)
             case _:
                 self._jobs.put(order)
 
@@ -147,8 +156,8 @@ class Lane:
 
     def _begin(self, order: Begin) -> None:
         """Fly an episode, record it and tell how it ended."""
-        prepared, describer, record = self._prepared, self._describer, self._recording
-        if prepared is None or describer is None or record is None:
+        prepared, describer, record, controls = self._prepared, self._describer, self._recording, self._controls
+        if prepared is None or describer is None or record is None or controls is None:
             raise OntickError("nothing is loaded on this lane; choose a controller and fly")
         word = prepared.setup.controller
         if is_pilot_word(word):
@@ -158,27 +167,22 @@ class Lane:
             controller = prepared.foresight.around(controller, Constant(order.live.delay_ms))
         record.open()
         self._told.begin(Story(describer, order.episode, order.seed))
-        self._controls = controls = Controls(controller, self._pace, order)
-        try:
-            flight = self._fly(prepared, controls, order.seed)
-        finally:
-            self._controls = None
+        flight = self._fly(prepared, controls, controls.around(controller), order.seed)
+        self._controls = None
         self._told.event("ended", **ending(describer, order, flight, controls.conditions(), record))
 
-    def _fly(self, prepared: Prepared, controls: Controls, seed: int) -> Flight:
+    def _fly(self, prepared: Prepared, controls: Controls, controller: Controller, seed: int) -> Flight:
         def observe(tick: Tick) -> None:
             controls.next_tick = tick.tick + 1
             self._told.tick(tick, controls.you)
             if self._is_stopped(controls.episode):
                 raise KeyboardInterrupt
 
-        if self._is_stopped(controls.episode):
-            self._pace.speed = 1.0  # the order came before the controls, which have set another speed since
         try:
             return fly(
                 prepared.task,
                 prepared.env,
-                controls.controller,
+                controller,
                 StageTime(self._pace),
                 late=controls.late,
                 seed=seed,

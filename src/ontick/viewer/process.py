@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from multiprocessing import resource_tracker
 from queue import SimpleQueue
 
 from ontick.viewer.lane import run_lane
@@ -30,6 +31,7 @@ def launcher() -> ThreadPoolExecutor:
     """
 
     def leave_ctrl_c_to_the_server() -> None:
+        resource_tracker.ensure_running()  # starting it with the first process would allow the signal again
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
     pool = ThreadPoolExecutor(1, "launcher", leave_ctrl_c_to_the_server)
@@ -44,9 +46,7 @@ class LaneProcess:
         context = multiprocessing.get_context("spawn")
         self._heard, self._orders = context.Pipe(duplex=False)
         self._told, self._tells = context.Pipe(duplex=False)
-        self._process = context.Process(
-            target=run_lane, args=(number, self._heard, self._tells), name=f"lane-{number}", daemon=True
-        )
+        self._process = context.Process(target=run_lane, args=(number, self._heard, self._tells), name=f"lane-{number}")
         self._loop = asyncio.get_running_loop()
         self.hear: Callable[[bytes], None] = lambda told: None
         """Called in the event loop with every event, and with ticks, of which older ones may be left out."""

@@ -124,7 +124,7 @@ def _enough() -> asyncio.Future[signal.Signals]:
         elif loop.time() - heard_at[0] >= INSISTS_S:
             os._exit(128 + said)  # the lanes notice, record what flies and end
 
-    for one in (signal.SIGINT, signal.SIGTERM):
+    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(one, hear, one)
     return enough
 

@@ -18,7 +18,7 @@ from ontick.inflight.requests import Requests, ThreadedRequests
 from ontick.inflight.slots import Slots
 
 NOTICEABLE: Nanoseconds = 1000
-"""Less than this is the time between two readings of the clock."""
+"""Less than this is no difference: the pace may change between two readings of it."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,9 @@ class AsInRealTime:
 
     def decide(self, observation: Observation) -> Decision:
         """Ask ``inner``, and add what the stage did not see of the time that it took."""
-        real, stage = time.perf_counter_ns(), self._pace.now()
+        began = time.perf_counter_ns()
+        began_on_stage = self._pace.at(began)
         decision = self._inner.decide(observation)
-        unseen = (time.perf_counter_ns() - real) - (self._pace.now() - stage)
+        ended = time.perf_counter_ns()
+        unseen = (ended - began) - (self._pace.at(ended) - began_on_stage)
         return decision if unseen < NOTICEABLE else decision._replace(delay=decision.delay + unseen)

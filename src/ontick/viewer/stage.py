@@ -154,6 +154,8 @@ class Stage:
         await asyncio.gather(*(console.stop() for console in self.consoles))
         for console in self.consoles:
             console.finish()
+            if console.state is State.LOADING:  # it goes on loading, for when it is wanted
+                console.clear()
 
     async def _perform(self) -> None:
         """Load what the settings say and fly it, seed after seed."""
@@ -178,7 +180,7 @@ class Stage:
                 break
             await asyncio.sleep(BETWEEN_S)
             self._next_seed()
-        for console in cast:
+        for console in self.consoles:
             console.finish()
 
     async def _prepare(self, console: Console, word: str) -> bool:
