@@ -69,8 +69,16 @@ def await_outcome(page: Page, number: int = 0) -> tuple[str, bool]:
     return word, page.get_attribute(lane(number, "banner"), "data-success") == "true"
 
 
-def drawn(page: Page) -> str:
-    return page.evaluate("at => document.querySelector(at).toDataURL()", lane(0, "canvas"))
+def await_motion(page: Page) -> None:
+    """Wait until the first lane's picture is another."""
+    page.wait_for_function(
+        """at => {
+            const now = document.querySelector(at).toDataURL();
+            window.drawn ??= now;
+            return now !== window.drawn;
+        }""",
+        arg=lane(0, "canvas"),
+    )
 
 
 def share(page: Page, source: str) -> int:

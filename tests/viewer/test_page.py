@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from page_at_work import (
     await_any,
+    await_motion,
     await_outcome,
     await_text,
     await_tick,
-    drawn,
     fly,
     lane,
     open_page,
@@ -73,9 +73,7 @@ def test_a_controller_flies_and_its_picture_moves(desk: Watched, task: str) -> N
     page = desk.page
     fly(page, task, "teacher")
     await_tick(page, 10)
-    before = drawn(page)
-    await_tick(page, tick(page) + 10)
-    assert drawn(page) != before
+    await_motion(page)
     assert page.inner_text(lane(0, "who")) == "teacher"
     assert page.inner_text(lane(0, "latency")).endswith("ms")
     assert share(page, "fresh") > 50
@@ -164,9 +162,7 @@ def test_a_task_with_no_picture_and_no_teacher_is_shown_as_gauges(desk: Watched)
     page = desk.page
     fly(page, "long", "random")
     await_tick(page, 5)
-    before = drawn(page)
-    await_tick(page, tick(page) + 5)
-    assert drawn(page) != before
+    await_motion(page)
     assert page.inner_text(lane(0, "agreement")) == ""
     screenshot(desk, "watch-gauges")
     page.click("#stop")
