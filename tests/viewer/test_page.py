@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import json
-import re
-import subprocess
-import sys
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from importlib.resources import files
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from page_at_work import (
+    await_any,
+    await_motion,
+    await_outcome,
+    await_text,
+    await_tick,
+    fly,
+    lane,
+    open_page,
+    share,
+    tick,
+)
+from watching import watching
 
 from browser import Watched, running_chromium, screenshot, watched_page
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
-ROOMS = ("ontick.replays", "ontick.viewer")
 HOSTILE = '<img src=x onerror="window.harmed = true"><script>window.harmed = true</script>'
 OWN_CONTROLLER = f"""
 from ontick.controllers.base import Decision
@@ -35,18 +42,6 @@ class Hostile:
 """
 
 
-@contextmanager
-def watching(runs: Path, *controllers: str) -> Generator[str]:
-    command = [sys.executable, "-m", "ontick", "watch", "cartpole", *controllers, "--port", "0", "--json"]
-    with subprocess.Popen([*command, "--runs", str(runs)], stdout=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout is not None
-            yield json.loads(server.stdout.readline())["url"]
-        finally:
-            server.terminate()
-            server.wait(20)
-
-
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> str:
     file = tmp_path_factory.mktemp("own") / "own.py"
@@ -56,8 +51,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory, hostile: str) -> Iterator[str]:
-    with watching(tmp_path_factory.mktemp("watched") / "runs", "teacher", hostile) as url:
-        yield url
+    with watching(tmp_path_factory.mktemp("runs"), "cartpole", "teacher", hostile) as watch:
+        yield watch.url
 
 
 @pytest.fixture(scope="module")
@@ -73,90 +68,12 @@ def desk(browser: Browser, url: str) -> Iterator[Watched]:
         yield watched
 
 
-def open_page(page: Page, url: str) -> None:
-    page.goto(url)
-    page.wait_for_selector("#link[data-state=open]")
-    page.wait_for_selector("[name=task] option", state="attached")
-
-
-def fly(page: Page, task: str, *controllers: str, seed: int = 3, delay_ms: int = 0, late: str = "hold") -> None:
-    """Fly one episode from the start at real time, and wait until the first lane has begun it, or ended it already."""
-    before = page.get_attribute(lane(0), "data-episode")
-    page.select_option("[name=task]", task)
-    page.fill("[name=first]", controllers[0])
-    if page.locator("#second-field").is_visible() != (len(controllers) > 1):
-        page.click("#beside")
-    if len(controllers) > 1:
-        page.fill("[name=second]", controllers[1])
-    page.fill("[name=seed]", str(seed))
-    page.set_checked("#go-on", False)
-    page.check(f"[name=late][value={late}]")
-    page.check("[name=speed][value='1']")
-    if page.get_attribute("#pause", "aria-pressed") == "true":
-        page.click("#pause")
-    page.locator("#delay-range").fill(str(delay_ms))
-    page.click("#fly")
-    page.wait_for_function(
-        """([at, before, seed]) => document.querySelector(at).dataset.episode !== before
-            && document.querySelector(at + " [data-part=seed]").textContent === seed""",
-        arg=[lane(0), before, f"seed {seed}"],
-    )
-
-
-def lane(number: int, part: str = "stage") -> str:
-    return (
-        f'[data-lane="{number}"][data-part="{part}"]'
-        if part == "stage"
-        else f'[data-lane="{number}"] [data-part={part}]'
-    )
-
-
-def tick(page: Page, number: int = 0) -> int:
-    found = re.match(r"tick (\d+)", page.inner_text(lane(number, "when")))
-    return int(found[1]) if found else -1
-
-
-def await_tick(page: Page, least: int, number: int = 0) -> None:
-    page.wait_for_function(
-        "([at, least]) => Number(document.querySelector(at).textContent.match(/tick (\\d+)/)?.[1] ?? -1) >= least",
-        arg=[lane(number, "when"), least],
-    )
-
-
-def await_text(page: Page, at: str, text: str) -> None:
-    page.wait_for_function("([at, text]) => document.querySelector(at).textContent.includes(text)", arg=[at, text])
-
-
-def await_outcome(page: Page, number: int = 0) -> tuple[str, bool]:
-    page.wait_for_selector(lane(number, "banner"), timeout=60_000)
-    word = page.inner_text(lane(number, "outcome"))
-    return word, page.get_attribute(lane(number, "banner"), "data-success") == "true"
-
-
-def drawn(page: Page) -> str:
-    return page.evaluate("at => document.querySelector(at).toDataURL()", lane(0, "canvas"))
-
-
-def share(page: Page, source: str) -> int:
-    return int(page.inner_text(count(source)).split()[0])
-
-
-def await_any(page: Page, source: str) -> None:
-    page.wait_for_function("at => /^[1-9]/.test(document.querySelector(at).textContent)", arg=count(source))
-
-
-def count(source: str) -> str:
-    return f"[data-lane='0'] dt.ot-{source} + dd"
-
-
 @pytest.mark.parametrize("task", ["cartpole", "lunarlander"])
 def test_a_controller_flies_and_its_picture_moves(desk: Watched, task: str) -> None:
     page = desk.page
     fly(page, task, "teacher")
     await_tick(page, 10)
-    before = drawn(page)
-    await_tick(page, tick(page) + 10)
-    assert drawn(page) != before
+    await_motion(page)
     assert page.inner_text(lane(0, "who")) == "teacher"
     assert page.inner_text(lane(0, "latency")).endswith("ms")
     assert share(page, "fresh") > 50
@@ -239,6 +156,17 @@ def test_a_person_steers_with_the_arrow_keys_and_hands_back(desk: Watched) -> No
     await_text(page, lane(0, "action"), "nothing")
     page.click(lane(0, "seize"))
     page.wait_for_selector(".stage.yours", state="detached")
+
+
+def test_a_task_with_no_picture_and_no_teacher_is_shown_as_gauges(desk: Watched) -> None:
+    page = desk.page
+    fly(page, "long", "random")
+    await_tick(page, 5)
+    await_motion(page)
+    assert page.inner_text(lane(0, "agreement")) == ""
+    screenshot(desk, "watch-gauges")
+    page.click("#stop")
+    await_text(page, lane(0, "outcome"), "Interrupted")
 
 
 def test_whoever_presses_nothing_does_nothing_where_that_is_an_action(desk: Watched) -> None:
@@ -370,8 +298,8 @@ def test_a_reaction_is_measured_and_guesses_do_not_count(browser: Browser, url: 
 def test_a_lost_connection_is_said_and_tried_again(browser: Browser, tmp_path: Path) -> None:
     page = browser.new_page()  # its console will say that the server has gone, as it should
     try:
-        with watching(tmp_path / "runs", "teacher") as url:
-            open_page(page, url)
+        with watching(tmp_path, "cartpole", "teacher") as watch:
+            open_page(page, watch.url)
         page.wait_for_selector("#link[data-state=lost]")
         await_text(page, "#link", "Connection lost")
         await_text(page, "#notices", "tried again")
@@ -408,23 +336,3 @@ def test_ticks_are_shown_in_order_however_they_come(desk: Watched) -> None:
     steps = [later - earlier for earlier, later in pairwise(xs[40:])]
     assert max(steps) < 20, "no jump, although every seventh tick is left out"
     assert times["paused"][0] == times["paused"][1]
-
-
-def test_the_import_map_names_every_module_and_no_other() -> None:
-    index = files("ontick.viewer").joinpath("page", "index.html").read_text()
-    (text,) = re.findall(r'<script type="importmap">(.*?)</script>', index, re.DOTALL)
-    modules = {
-        file.name for room in ROOMS for file in files(room).joinpath("page").iterdir() if file.name.endswith(".js")
-    }
-    expected = {f"ontick/{name}": f"./page/{name}" for name in modules if name != "watch.js"}
-    assert json.loads(text)["imports"] == expected
-
-
-def test_the_page_needs_nothing_from_elsewhere_and_makes_no_html_of_data() -> None:
-    for file in files("ontick.viewer").joinpath("page").iterdir():
-        text = file.read_text().replace("http://www.w3.org/2000/svg", "")
-        assert not re.search(r"https?://|innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text), (
-            file.name
-        )
-        if file.name == "index.html":
-            assert not re.search(r'\sstyle=|\son\w+="', text), "its policy allows no inline style and no handler"

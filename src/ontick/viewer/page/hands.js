@@ -80,6 +80,12 @@ export class Hands {
     for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
       button.addEventListener(end, () => this.#release(`button ${key}`));
     }
+    button.addEventListener("keydown", (event) => {
+      if (event.key !== " " && event.key !== "Enter") return;
+      event.preventDefault();
+      if (!event.repeat) this.#press(`button ${key}`);
+    });
+    for (const end of ["keyup", "blur"]) button.addEventListener(end, () => this.#release(`button ${key}`));
     button.addEventListener("contextmenu", (event) => event.preventDefault());
     return button;
   }
