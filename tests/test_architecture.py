@@ -185,6 +185,29 @@ ORDER = (
     "report.plots",
     "report.terminal",
     "report",
+    "viewer.guard",
+    "viewer.settings",
+    "viewer.messages",
+    "viewer.orders",
+    "viewer.recording",
+    "viewer.seat",
+    "viewer.slow_motion",
+    "viewer.controls",
+    "viewer.story",
+    "viewer.told",
+    "viewer.table",
+    "viewer.ending",
+    "viewer.lane",
+    "viewer.process",
+    "viewer.console",
+    "viewer.audience",
+    "viewer.stage",
+    "viewer.shelves",
+    "viewer.site",
+    "viewer.greeting",
+    "viewer.server",
+    "viewer.browser",
+    "viewer",
     "cli.options",
     "cli.flying",
     "cli.asking",
@@ -192,6 +215,7 @@ ORDER = (
     "cli.pilots",
     "cli.training",
     "cli.dagger",
+    "cli.watching",
     "cli",
     "__main__",
 )
@@ -242,7 +266,7 @@ def test_every_module_says_which_question_it_answers_and_stays_short(file: Path)
 
 
 def test_asking_for_help_loads_nothing_heavy() -> None:
-    heavy = ("torch", "transformers", "llama_cpp", "gymnasium", "matplotlib", "openai")
+    heavy = ("torch", "transformers", "llama_cpp", "gymnasium", "matplotlib", "openai", "starlette", "uvicorn")
     script = f"import sys, ontick.cli; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -112,14 +112,15 @@ class Pace:
     def speed(self, speed: float) -> None:
         with self._changed:
             real = time.perf_counter_ns()
-            self._anchor = (real, self._at(real), speed)
+            self._anchor = (real, self.at(real), speed)
             self._changed.notify_all()
 
     def now(self) -> Nanoseconds:
         """Return the stage's time, which never goes back."""
-        return self._at(time.perf_counter_ns())
+        return self.at(time.perf_counter_ns())
 
-    def _at(self, real: Nanoseconds) -> Nanoseconds:
+    def at(self, real: Nanoseconds) -> Nanoseconds:
+        """Return the stage's time at a moment that `time.perf_counter_ns` has just given."""
         real_then, stage_then, speed = self._anchor
         return stage_then + (real - real_then if speed == 1.0 else int((real - real_then) * speed))
 

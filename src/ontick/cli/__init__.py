@@ -20,6 +20,7 @@ from ontick.cli.flying import Cliff, Compare, Demo, Eval, Verdict
 from ontick.cli.options import INTERRUPTED
 from ontick.cli.pilots import Pilots, Push
 from ontick.cli.training import Train
+from ontick.cli.watching import Watch
 from ontick.errors import OntickError, blame
 from ontick.report.terminal import say_error, say_what_takes_long, without_box
 
@@ -52,6 +53,7 @@ VERBS: tuple[type[Verb], ...] = (
     Dagger,
     Pilots,
     Push,
+    Watch,
 )
 
 _typing: Any = typing

@@ -204,11 +204,9 @@ class Learnt:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flown(Asked, Recorded):
-    """Options of a verb that flies episodes."""
+class Posed(Asked):
+    """Options of a verb that says in which way a controller is asked."""
 
-    episodes: int = 10
-    """How many episodes to fly."""
     in_flight: int = 1
     """How many requests may be open at once."""
     requests_per_minute: RequestsPerMinute = None
@@ -224,7 +222,6 @@ class Flown(Asked, Recorded):
         return Setup(
             task=task,
             controller=controller,
-            episodes=self.episodes,
             seed=self.seed,
             in_flight=self.in_flight,
             requests_per_minute=self.requests_per_minute,
@@ -234,3 +231,15 @@ class Flown(Asked, Recorded):
             asking=replace(self.asking(), chunk=self.chunk),
             task_module=self.task_module,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flown(Posed, Recorded):
+    """Options of a verb that flies episodes."""
+
+    episodes: int = 10
+    """How many episodes to fly."""
+
+    def setup(self, task: str, controller: str) -> Setup:
+        """Return what these options ask for."""
+        return replace(super().setup(task, controller), episodes=self.episodes)

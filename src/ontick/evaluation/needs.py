@@ -31,6 +31,30 @@ def task_needs_ms(setup: Setup, progress: Progress = silent) -> float | None:
     task = find_task(setup.task, setup.task_module)
     if not task.has_teacher:
         return None
+    curve = _curve(setup, task)
+    remembered = _remembered(task, curve)
+    with suppress(OSError, ValueError, KeyError):
+        return _read(remembered)
+    points: list[Point] = []
+    for point in fly_points(curve):
+        points.append(point)
+        progress(len(points), len(curve.delays_ms), f"what {task.name} allows")
+    needs = needs_ms(task, points)
+    with suppress(OSError), made_whole(remembered) as partial:
+        partial.write_text(json.dumps({"needs_ms": needs, "task": task.name, "late": setup.late}))
+    return needs
+
+
+def remembered_needs_ms(setup: Setup) -> float | None:
+    """Return what `task_needs_ms` does, where it is remembered; None where it would have to be flown."""
+    task = find_task(setup.task, setup.task_module)
+    with suppress(OSError, ValueError, KeyError):
+        return _read(_remembered(task, _curve(setup, task))) if task.has_teacher else None
+    return None
+
+
+def _curve(setup: Setup, task: Task) -> CurveSetup:
+    """Return what is flown to find out."""
     teacher = replace(
         setup,
         controller="teacher",
@@ -42,18 +66,15 @@ def task_needs_ms(setup: Setup, progress: Progress = silent) -> float | None:
         asking=Asking(chunk=setup.asking.chunk if _rolls_forward(setup, task) else 1),
     )
     far = () if setup.predict is Predict.OFF else tuple(ticks * task.tick_ms for ticks in WAYS_DELAY_TICKS[::2])
-    curve = CurveSetup(teacher, (setup.late,), far).filled_in(task)
-    remembered = cache_folder() / "needs" / f"{_fingerprint(task, curve)}.json"
-    with suppress(OSError, ValueError, KeyError):
-        return json.loads(remembered.read_text())["needs_ms"]
-    points: list[Point] = []
-    for point in fly_points(curve):
-        points.append(point)
-        progress(len(points), len(curve.delays_ms), f"what {task.name} allows")
-    needs = needs_ms(task, points)
-    with suppress(OSError), made_whole(remembered) as partial:
-        partial.write_text(json.dumps({"needs_ms": needs, "task": task.name, "late": setup.late}))
-    return needs
+    return CurveSetup(teacher, (setup.late,), far).filled_in(task)
+
+
+def _remembered(task: Task, curve: CurveSetup) -> Path:
+    return cache_folder() / "needs" / f"{_fingerprint(task, curve)}.json"
+
+
+def _read(remembered: Path) -> float | None:
+    return json.loads(remembered.read_text())["needs_ms"]
 
 
 def _rolls_forward(setup: Setup, task: Task) -> bool:

@@ -50,6 +50,11 @@ def say_error(message: str) -> None:
     stderr.print(f"ontick: {text}", style="red", markup=False, highlight=False, soft_wrap=True)
 
 
+def say_warning(message: str) -> None:
+    """Write on stderr, in one line, what one should know and need not mend."""
+    stderr.print(f"ontick: {message}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
 def say_what_takes_long() -> None:
     """Let the program's own log, which tells what happens once and takes long, be read on stderr."""
     log = logging.getLogger("ontick")

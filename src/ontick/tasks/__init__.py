@@ -25,12 +25,7 @@ def find_task(name: str, task_module: str | None = None) -> Task:
     Raises:
         OntickError: there is no such task, or it contradicts itself.
     """
-    known: dict[str, Callable[[], object]] = {
-        known_name: lambda target=target: load_attribute(target) for known_name, target in _BUILT_IN.items()
-    }
-    known |= {point.name: point.load for point in entry_points(group=ENTRY_POINT_GROUP)}
-    if task_module is not None:
-        known |= {kind.name: lambda kind=kind: kind for kind in _tasks_in(task_module)}
+    known = _known(task_module)
     if name not in known:
         raise unknown_name("task", name, known, "your own with --task-module FILE.py")
     kind = known[name]()
@@ -39,6 +34,26 @@ def find_task(name: str, task_module: str | None = None) -> Task:
     task = kind()
     task.check()
     return task
+
+
+def task_names(task_module: str | None = None) -> list[str]:
+    """Return the names by which `find_task` knows tasks; one of an installed package may not load.
+
+    Raises:
+        OntickError: the module cannot be imported or defines no tasks.
+    """
+    return list(_known(task_module))
+
+
+def _known(task_module: str | None) -> dict[str, Callable[[], object]]:
+    """Return what loads each task, by its name."""
+    known: dict[str, Callable[[], object]] = {
+        known_name: lambda target=target: load_attribute(target) for known_name, target in _BUILT_IN.items()
+    }
+    known |= {point.name: point.load for point in entry_points(group=ENTRY_POINT_GROUP)}
+    if task_module is not None:
+        known |= {kind.name: lambda kind=kind: kind for kind in _tasks_in(task_module)}
+    return known
 
 
 def _tasks_in(task_module: str) -> list[type[Task]]:

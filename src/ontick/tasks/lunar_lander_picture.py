@@ -25,7 +25,10 @@ _MAIN_FLAME: tuple[Shape, ...] = (
 
 
 def _leg(side: int, paint: Paint) -> tuple[Shape, ...]:
-    """Return a leg at its stop, in the hull's coordinates; ``side`` is -1 for the left one and 1 for the right one."""
+    """Return a leg at its stop, in the hull's coordinates; ``side`` is -1 for the left one and 1 for the right one.
+
+    Gymnasium's legs hang on joints that nobody sees; a strut shows them.
+    """
     away, down = env.LEG_AWAY / env.SCALE, env.LEG_DOWN / env.SCALE
     half_wide, half_high = env.LEG_W / env.SCALE, env.LEG_H / env.SCALE
     turn = side * LEG_STOP
@@ -33,7 +36,8 @@ def _leg(side: int, paint: Paint) -> tuple[Shape, ...]:
     for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1)):
         dx, dy = side * away + x * half_wide, -down + y * half_high
         corners.append((dx * cos(turn) - dy * sin(turn), dx * sin(turn) + dy * cos(turn)))
-    return (Polygon(tuple(corners), paint),)
+    knee = ((corners[2][0] + corners[3][0]) / 2, (corners[2][1] + corners[3][1]) / 2)
+    return (Line(((side * 0.4, 0.0), knee), Paint.TRIM, 0.07), Polygon(tuple(corners), paint))
 
 
 def _side_flame(side: int) -> tuple[Shape, ...]:

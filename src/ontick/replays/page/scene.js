@@ -3,7 +3,7 @@
 /** @typedef {[number, number, number] | null} Pose x, y, angle (anticlockwise); null: not to be seen now. */
 /** @typedef {{view: [number, number, number, number], still: object[], bodies: object[][]}} Picture */
 
-const PAINTS = ["sky", "sky-low", "star", "ground", "ground-low", "ground-edge", "body", "trim", "alert", "fire", "fire-core", "mark", "ink", "faint"];
+const PAINTS = ["sky", "sky-low", "star", "ground", "ground-low", "ground-edge", "body", "trim", "alert", "fire", "fire-core", "mark", "ink", "faint", "veil"];
 const STARS = 90;
 const MOST_PIXELS_A_POINT = 3;
 /** Flames have two corners at the body, about equally near; an arrow has one. */
@@ -116,9 +116,40 @@ export class Scene {
     this.#toWorld(context);
     const earth = gradient(context, 0, this.#paints["ground-low"], this.#paints.ground, ...this.#spanOf(grounds));
     for (const shape of this.#picture.still) {
-      this.#shape(context, shape, shape.paint === "ground" ? earth : this.#paints[shape.paint]);
-      if (grounds.includes(shape)) this.#surface(context, shape.polygon);
+      if (!grounds.includes(shape)) {
+        this.#shape(context, shape, this.#paints[shape.paint]);
+        continue;
+      }
+      const polygon = this.#widened(shape.polygon, width, height);
+      this.#shape(context, { polygon }, earth);
+      this.#surface(context, polygon);
     }
+    this.#veil(context, width, height);
+  }
+
+  /** Ground that reaches the picture's edges goes on level to the canvas's, where that has another shape. */
+  #widened(points, width, height) {
+    const [left, bottom, right] = this.#picture.view;
+    const outer = { [left]: -this.#left / this.#scale, [right]: (width - this.#left) / this.#scale };
+    const floor = (this.#top - height) / this.#scale;
+    return points.flatMap(([x, y], number) => {
+      const low = y === bottom ? floor : y;
+      if (!(x in outer)) return [[x, low]];
+      const fromSameSide = points.at(number - 1)[0] === x;
+      const outside = [outer[x], low];
+      if (y === bottom) return [outside];
+      return fromSameSide ? [outside, [x, y]] : [[x, y], outside];
+    });
+  }
+
+  /** What is beside the picture's own world is seen more dimly. */
+  #veil(context, width, height) {
+    const [left, , right] = this.#picture.view;
+    const [from, to] = [left * this.#scale + this.#left, right * this.#scale + this.#left];
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.fillStyle = this.#paints.veil;
+    if (from > 1) context.fillRect(0, 0, from, height);
+    if (to < width - 1) context.fillRect(to, 0, width - to, height);
   }
 
   /** Bottom and top of shapes, for the ground's shading. */
@@ -127,14 +158,13 @@ export class Scene {
     return heights.length > 0 ? [Math.min(...heights), Math.max(...heights)] : [0, 1];
   }
 
-  /** The ground's edge where it meets the sky, not where the picture cuts it. */
+  /** The ground's edge where it meets the sky: what is not upright or at the very bottom. */
   #surface(context, points) {
-    const [left, bottom, right] = this.#picture.view;
-    const isCut = ([ax, ay], [bx, by]) => (ay === bottom && by === bottom) || (ax === bx && (ax === left || ax === right));
+    const lowest = Math.min(...points.map(([, y]) => y));
     context.beginPath();
     points.forEach((point, number) => {
       const next = points[(number + 1) % points.length];
-      if (isCut(point, next)) return;
+      if (point[0] === next[0] || (point[1] === lowest && next[1] === lowest)) return;
       context.moveTo(...point);
       context.lineTo(...next);
     });
