@@ -1,42 +1,24 @@
-"""How do frames become a film's file? MP4 that plays everywhere, or GIF within what its timing can say.
-
-Either is in real time at the task's own rate. MP4 shows up to 60 frames a second. A GIF counts hundredths of a second,
-and browsers slow down what is quicker than two of them, so it shows 25 frames a second: half the size of 50.
-"""
+"""How do frames become a film's file? MP4 that plays everywhere, or a GIF that loops."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import math
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
-from enum import StrEnum
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from ontick.cache import made_whole
-from ontick.errors import OntickError, missing_package
+from ontick.errors import OntickError
 from ontick.records import Json
-
-
-class FilmFormat(StrEnum):
-    """What a film is written as."""
-
-    MP4 = "mp4"
-    """H.264, by ffmpeg."""
-    GIF = "gif"
-    """For a page or a chat that plays no video; coarser in time, larger."""
-
-
-_MOST_FRAMES_S = {FilmFormat.MP4: 60, FilmFormat.GIF: 25}
+from ontick.report.film_forms import FilmFormat, durations_cs, find_ffmpeg
 
 _SAMPLED = 24
 """Frames from which a GIF's colours are chosen."""
@@ -49,41 +31,11 @@ FrameTold = Callable[[], None]
 """Called once each frame is written."""
 
 
-def check_format(form: FilmFormat) -> None:
-    """See to it that films can be written, before anything is flown for them.
-
-    Raises:
-        OntickError: what writes MP4 is not installed.
-    """
-    if form is FilmFormat.MP4:
-        _ffmpeg()
-
-
-class Pace(NamedTuple):
-    """Which ticks a film shows, and for how long."""
-
-    stride: int
-    """Every so many ticks there is a frame."""
-    frame_s: Fraction
-    """In seconds: exactly ``stride`` ticks."""
-
-    @classmethod
-    def of(cls, tick_s: float, form: FilmFormat) -> Pace:
-        """Return a film's pace in real time."""
-        tick = Fraction(tick_s).limit_denominator(1_000_000)
-        stride = max(1, math.ceil(1 / (tick * _MOST_FRAMES_S[form])))
-        return cls(stride, tick * stride)
-
-    def ticks(self, ticks: int, end_s: float) -> list[int]:
-        """Return the tick that each frame shows; the frames of the last ``end_s`` seconds show ``ticks``, the end."""
-        return [*range(0, ticks, self.stride), *[ticks] * max(1, math.ceil(end_s / self.frame_s))]
-
-
 def write_film(
     path: Path,
     form: FilmFormat,
     frame: Callable[[int], Image.Image],
-    shown: list[int],
+    shown: Sequence[int],
     frame_s: Fraction,
     told: FrameTold = lambda: None,
 ) -> None:
@@ -110,24 +62,14 @@ def write_film(
         ) from error
 
 
-def _ffmpeg() -> str:
-    if importlib.util.find_spec("imageio_ffmpeg") is None:
-        raise missing_package("what writes MP4", "'ontick[video]'")
-    package: Any = importlib.import_module("imageio_ffmpeg")
-    try:
-        return package.get_ffmpeg_exe()
-    except RuntimeError as error:  # there is none for this machine in the package, and none on the path
-        raise OntickError("imageio-ffmpeg has no ffmpeg for this machine; install ffmpeg, or write a gif") from error
-
-
 def _write_mp4(
-    path: Path, frame: Callable[[int], Image.Image], shown: list[int], frame_s: Fraction, told: FrameTold
+    path: Path, frame: Callable[[int], Image.Image], shown: Sequence[int], frame_s: Fraction, told: FrameTold
 ) -> None:
     """Hand the frames to ffmpeg one by one: 4:2:0 and tagged BT.709, its index first, so that any player shows it."""
     width, height = frame(shown[0]).size
     rate = 1 / frame_s
     command = [
-        *(_ffmpeg(), "-y", "-loglevel", "error"),
+        *(find_ffmpeg(), "-y", "-loglevel", "error"),
         *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"),
         *("-framerate", f"{rate.numerator}/{rate.denominator}", "-i", "pipe:0"),
         *("-vf", f"scale=out_color_matrix=bt709:out_range=tv,setparams={_BT709}"),
@@ -148,6 +90,8 @@ def _write_mp4(
         finally:
             ffmpeg.kill()
             ffmpeg.wait()
+            with suppress(BrokenPipeError):
+                ffmpeg.stdin.close()
         if ended:
             said.seek(0)
             last = said.read().decode(errors="replace").strip().splitlines()[-1:] or ["it ended early"]
@@ -155,10 +99,10 @@ def _write_mp4(
 
 
 def _write_gif(
-    path: Path, frame: Callable[[int], Image.Image], shown: list[int], frame_s: Fraction, told: FrameTold
+    path: Path, frame: Callable[[int], Image.Image], shown: Sequence[int], frame_s: Fraction, told: FrameTold
 ) -> None:
     """Write a GIF that loops. One table of colours for all frames, so that only what changes need be told."""
-    table = _colour_table([frame(tick) for tick in shown[:: max(1, len(shown) // _SAMPLED)]] + [frame(shown[-1])])
+    table = _colour_table([frame(tick) for tick in (*shown[:: max(1, len(shown) // _SAMPLED)], shown[-1])])
 
     def reduced() -> Iterator[Image.Image]:
         for tick in shown:
@@ -167,17 +111,12 @@ def _write_gif(
 
     frames = reduced()
     first = next(frames)
-    options: Json = {"duration": _durations_ms(len(shown), frame_s), "optimize": True, "disposal": 1}
+    durations_ms = [10 * duration for duration in durations_cs(len(shown), frame_s)]
+    options: Json = {"duration": durations_ms, "optimize": True, "disposal": 1}
     first.save(path, format="GIF", save_all=True, append_images=frames, loop=0, **options)
 
 
-def _durations_ms(frames: int, frame_s: Fraction) -> list[int]:
-    """Return how long each frame is shown, in whole hundredths of a second, so that no error adds up."""
-    ends = [round(number * frame_s * 100) for number in range(frames + 1)]
-    return [10 * (end - begin) for begin, end in pairwise(ends)]
-
-
-def _colour_table(samples: list[Image.Image]) -> Image.Image:
+def _colour_table(samples: Sequence[Image.Image]) -> Image.Image:
     """Return an image with the colours that frames are told in; small things count more than their area."""
     counts: Counter[Any] = Counter()
     for sample in samples:

@@ -10,14 +10,12 @@ from pathlib import Path
 from ontick.errors import OntickError
 from ontick.evaluation.episodes import Progress, silent
 from ontick.records import Flight, Json, Run, read_run
-from ontick.report.film_files import FilmFormat, Pace, check_format, write_film
+from ontick.report.film_files import write_film
+from ontick.report.film_forms import FILMS, FilmFormat, Pace, check_format
 from ontick.report.frames import Frames, Pane
 from ontick.report.looks import LOOKS, LookName
 from ontick.tasks import find_task
 from ontick.tasks.base import Task
-
-FOLDER = "video"
-"""Where in a run's folder its films are."""
 
 END_S = 1.0
 """For how long a film shows how it ended."""
@@ -81,7 +79,7 @@ def film(
     written: list[Path] = []
     for (seed, time), panes, moments in zip(places, films, shown, strict=True):
         frames = Frames(panes, width, LOOKS[look])
-        path = (to or runs[0] / FOLDER) / f"seed-{seed}{'' if time == 1 else f'-{time}'}.{form}"
+        path = (to or runs[0] / FILMS) / f"seed-{seed}{'' if time == 1 else f'-{time}'}.{form}"
 
         def told(what: str = f"film of seed {seed}") -> None:
             nonlocal done
