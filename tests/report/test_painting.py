@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from math import cos, pi, sin
 from typing import Any
 
@@ -55,7 +56,7 @@ def brute_force(polygon: Polygon, pose: Pose) -> tuple[Point, float]:
     own_y = -sin(pose.angle) * dx + cos(pose.angle) * dy
     inside = np.zeros(xs.shape, dtype=bool)
     corners = [*polygon.points, polygon.points[0]]
-    for (ax, ay), (bx, by) in zip(corners, corners[1:], strict=False):
+    for (ax, ay), (bx, by) in itertools.pairwise(corners):
         crosses = (ay > own_y) != (by > own_y)
         with np.errstate(divide="ignore", invalid="ignore"):
             inside ^= crosses & (own_x < ax + (own_y - ay) / (by - ay) * (bx - ax))

@@ -12,7 +12,7 @@ from ontick.evaluation.episodes import ClockName, Evaluation, Progress, Setup, e
 from ontick.evaluation.needs import task_needs_ms
 from ontick.evaluation.phases import Phases
 from ontick.evaluation.statistics import percentiles
-from ontick.evaluation.verdict import REAL_TIME, BUDGET, FROZEN, expected_s, judge
+from ontick.evaluation.verdict import BUDGET, FROZEN, REAL_TIME, expected_s, judge
 from ontick.late import LateRule
 from ontick.records import Json, RunWriter
 

@@ -24,6 +24,8 @@ _SAMPLED = 24
 """Frames from which a GIF's colours are chosen."""
 _COLOURS = 255
 """A GIF's, of 256; the last means "as it was"."""
+_FAR_APART = 128
+"""So many of them are chosen to be unlike each other, so that small things keep their colours; the rest by area."""
 
 _BT709 = "range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
 
@@ -117,11 +119,19 @@ def _write_gif(
 
 
 def _colour_table(samples: Sequence[Image.Image]) -> Image.Image:
-    """Return an image with the colours that frames are told in; small things count more than their area."""
+    """Return an image with the colours that frames are told in."""
     counts: Counter[Any] = Counter()
     for sample in samples:
         for count, colour in sample.getcolors(sample.width * sample.height) or []:
             counts[colour] += count
-    pixels = [colour for colour, count in counts.items() for _ in range(math.ceil(math.sqrt(count)))]
-    swatch = Image.fromarray(np.array([pixels], dtype=np.uint8))
-    return swatch.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    every = _swatch(list(counts)).quantize(_FAR_APART, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    by_area = [colour for colour, count in counts.items() for _ in range(math.ceil(math.sqrt(count)))]
+    rest = _COLOURS - _FAR_APART
+    common = _swatch(by_area).quantize(rest, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    table = Image.new("P", (1, 1))
+    table.putpalette([*(every.getpalette() or [])[: 3 * _FAR_APART], *(common.getpalette() or [])[: 3 * rest]])
+    return table
+
+
+def _swatch(colours: Sequence[Any]) -> Image.Image:
+    return Image.fromarray(np.array([colours], dtype=np.uint8))
