@@ -53,7 +53,7 @@ def test_the_last_tick_is_shown_as_the_record_says(flights: list[Flight]) -> Non
                 continue
             said, words = printed(line), in_words(reading, LANDER)
             assert said.startswith(f"seed {flight.episode.seed}  tick {words.tick:>3}  ")
-            for part in (words.time, words.source, words.action, words.decision, f"reward {words.reward:>7}"):
+            for part in (words.time, words.source, words.action, words.decision, f"reward {words.reward:>6}"):
                 assert part in said
             for source, count in zip(("fresh", "planned", "held", "no-op"), reading.counts, strict=True):
                 assert (f"{source} {count / (tick.tick + 1):.0%}" in said) == (count > 0)
@@ -76,6 +76,9 @@ def test_it_is_one_line_on_any_terminal(flights: list[Flight]) -> None:
         said = printed(line, width=width)
         assert len(said.splitlines()) == 1
         assert len(said) <= width
+    said, (*_, last) = printed(line, width=80), readings(flights[0])
+    assert f"{last.reward:.1f} F{last.counts[0] / len(flights[0].ticks):.0%} H" in said, "all of it in 80 columns"
+    assert "…" not in said
     printed(line, width=80, encoding="ascii").encode("ascii")
 
 

@@ -46,37 +46,44 @@ class LiveLine:
         """Yield the line, cut to the terminal's width; nothing before the first tick."""
         newest = self._newest
         if newest is not None:
-            line = self._line(*newest, plain=options.ascii_only)
-            line.truncate(options.max_width, overflow="ellipsis" if not options.ascii_only else "crop")
+            plain = options.ascii_only
+            wide, narrow = (self._line(*newest, plain=plain, narrow=narrow) for narrow in (False, True))
+            line = wide if wide.cell_len <= options.max_width else narrow
+            line.truncate(options.max_width, overflow="crop" if plain else "ellipsis")
             yield line
 
-    def _line(self, seed: int | None, reading: Reading, *, plain: bool) -> Text:
+    def _line(self, seed: int | None, reading: Reading, *, plain: bool, narrow: bool) -> Text:
+        """Return the whole line; a narrow one spares blanks, and of the sources' names tells the first letters."""
         words = in_words(reading, self._task)
+        apart = " " if narrow else "  "
         line = Text(no_wrap=True, end="")
         if seed is not None:
-            line.append(f"seed {seed}  ", "bold")
-        line.append(f"tick {words.tick:>3}  {words.time:>7}  ")
+            line.append(f"seed {seed}{apart}", "bold")
+        line.append(f"tick {words.tick:>3}{apart}{words.time:>7}{apart}")
         line.append(f"{words.source:<7}", _style(reading.source, bold=True))
-        line.append(f" {words.action:<{self._action_cells}}  ")
-        line.append_text(self._bar(reading.decision_ms, plain=plain))
-        line.append(f" {words.decision:>7}  reward {words.reward:>7} ")
+        line.append(f" {words.action:<{self._action_cells}}{apart}")
+        line.append_text(self._bar(reading.decision_ms, _BAR_CELLS // 2 if narrow else _BAR_CELLS, plain=plain))
+        line.append(f" {words.decision:>6}{apart}" + (f"{words.reward:>6}" if narrow else f"reward {words.reward:>6}"))
         for source, count in zip(Source, reading.counts, strict=True):
             if count:
-                line.append(f"  {SOURCE_WORDS[source]} {reading.share(source):.0%}", _style(source))
+                name = SOURCE_WORDS[source]
+                said = (
+                    f"{name[0].upper()}{reading.share(source):.0%}" if narrow else f"{name} {reading.share(source):.0%}"
+                )
+                line.append(f"{apart}{said}", _style(source))
         return line
 
-    def _bar(self, decision_ms: float | None, *, plain: bool) -> Text:
+    def _bar(self, decision_ms: float | None, cells: int, *, plain: bool) -> Text:
         """Return the last decision's latency, the whole bar being a tick."""
         share = 0.0 if decision_ms is None else decision_ms / self._task.tick_ms
-        eighths = round(8 * _BAR_CELLS * min(1.0, share))
+        eighths = round(8 * cells * min(1.0, share))
         if plain:
             filled = "#" * round(eighths / 8)
         else:
             filled = "█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")
-        in_time = share <= 1
         ends = "||" if plain else "▕▏"
         bar = Text(ends[0], "dim")
-        bar.append(f"{filled:<{_BAR_CELLS}}", _colour(_LOOK.good if in_time else _LOOK.bad))
+        bar.append(f"{filled:<{cells}}", _colour(_LOOK.good if share <= 1 else _LOOK.bad))
         return bar.append(ends[1], "dim")
 
 
