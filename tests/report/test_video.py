@@ -143,7 +143,7 @@ def pane(flight: Flight) -> Pane:
 def test_a_slow_task_is_filmed_at_its_own_rate(tmp_path: Path) -> None:
     setup = Setup("acrobot", "teacher", episodes=1, clock=ClockName.VIRTUAL, task_module=ACROBOT)
     steps = evaluate(prepare(setup), tmp_path / "run").flights[0].episode.steps
-    (path,) = film([tmp_path / "run"], FilmFormat.MP4, width_px=WIDTH)
+    (path,) = film([tmp_path / "run"], FilmFormat.MP4, task_module=ACROBOT, width_px=WIDTH)
     assert path == tmp_path / "run" / FILMS / "seed-0.mp4"
     read = decoded(path)
     assert (read.rate, len(read.frames)) == (5, steps + 5)
@@ -219,9 +219,11 @@ def test_a_run_that_was_killed_is_filmed_as_far_as_it_is_whole(late: Path, tmp_p
 
 
 def test_what_cannot_be_filmed_is_one_line(late: Path, good: Path, tmp_path: Path) -> None:
+    own, imported = tmp_path / "own.py", tmp_path / "imported"
+    own.write_text(f"from pathlib import Path\nPath({str(imported)!r}).touch()\n")
     gone = tmp_path / "gone"
     gone.mkdir()
-    (gone / "run.json").write_text(json.dumps({"asked": {"task": "acrobot", "task_module": "nowhere.py"}}))
+    (gone / "run.json").write_text(json.dumps({"asked": {"task": "mine", "task_module": str(own)}}))
     for name in ("episodes.jsonl", "ticks.jsonl.gz"):
         (gone / name).write_bytes((late / name).read_bytes())
     empty, unsaid, outer = tmp_path / "empty", tmp_path / "unsaid", tmp_path / "outer"
@@ -236,7 +238,8 @@ def test_what_cannot_be_filmed_is_one_line(late: Path, good: Path, tmp_path: Pat
         ([empty], {}, "holds no flight to film"),
         ([unsaid], {}, "does not say which task"),
         ([outer], {}, "film one of them: frozen"),
-        ([gone], {}, "no such file"),
+        ([gone], {}, "give that again to film it"),
+        ([gone], {"task_module": "nowhere.py"}, "no such file"),
         ([late, other], {}, "different tasks"),
         ([good], {"seeds": [99]}, "no flight of the same seed"),
         ([good], {"to": tmp_path / "file"}, "cannot write"),
@@ -245,6 +248,7 @@ def test_what_cannot_be_filmed_is_one_line(late: Path, good: Path, tmp_path: Pat
         with pytest.raises(OntickError, match=says) as refused:
             film(runs, FilmFormat.GIF, width_px=WIDTH, **options)
         assert len(str(refused.value).splitlines()) == 1
+    assert not imported.exists(), "what a record names is not imported"
 
 
 @pytest.mark.parametrize("form", FilmFormat)

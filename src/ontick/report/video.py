@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 
 from ontick.errors import OntickError
@@ -48,7 +47,7 @@ def film(
         to: the folder that they are written to; None: ``video`` in the first run's folder.
         titles: what stands above each run's flights; by default the controller and its delay.
         seeds: which are filmed; None: all that every run has.
-        task_module: where a user's task is defined; None: where the record says.
+        task_module: where a user's task is defined. A record may come from anywhere, so what it names is not imported.
         width_px: of one flight's picture; None: as suits the form.
         look: dark or light.
         end_s: for how long a film shows how it ended.
@@ -134,9 +133,14 @@ def _task_of(runs: Sequence[Run], task_module: str | None) -> Task:
     if len(set(names.values())) > 1:
         told = ", ".join(str(name) for name in dict.fromkeys(names.values()))
         raise OntickError(f"flights of different tasks ({told}) cannot stand side by side; film them one by one")
-    modules = chain([task_module], (words.get("task_module") for words in asked))
-    module = next((module for module in modules if module is not None), None)
-    return find_task(str(asked[0]["task"]), module)
+    recorded = asked[0].get("task_module")
+    try:
+        return find_task(str(asked[0]["task"]), task_module)
+    except OntickError as error:
+        if task_module is not None or recorded is None:
+            raise
+        said = f"{runs[0].folder} was flown with --task-module {recorded}; give that again to film it"
+        raise OntickError(said) from error
 
 
 def _title(asked: Json) -> str:
