@@ -104,6 +104,7 @@ ORDER = (
     "evaluation.beforehand",
     "evaluation.foresight",
     "evaluation.episodes",
+    "evaluation.phases",
     "evaluation.ways",
     "evaluation.points",
     "evaluation.cliff",
@@ -183,6 +184,14 @@ ORDER = (
     "report.dynamics_tables",
     "report.dagger_tables",
     "report.plots",
+    "report.looks",
+    "report.readings",
+    "report.painting",
+    "report.frames",
+    "report.film_forms",
+    "report.film_files",
+    "report.video",
+    "report.live_line",
     "report.terminal",
     "report",
     "viewer.guard",
@@ -266,7 +275,7 @@ def test_every_module_says_which_question_it_answers_and_stays_short(file: Path)
 
 
 def test_asking_for_help_loads_nothing_heavy() -> None:
-    heavy = ("torch", "transformers", "llama_cpp", "gymnasium", "matplotlib", "openai", "starlette", "uvicorn")
+    heavy = ("torch", "transformers", "llama_cpp", "gymnasium", "matplotlib", "openai", "starlette", "uvicorn", "PIL")
     script = f"import sys, ontick.cli; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -96,7 +96,8 @@ class Prompt(Asked, Shown):
         """Take the prompt apart and print."""
         asking = replace(self.asking(), chunk=self.chunk)
         setup = Setup(self.task, self.controller, seed=self.seed, asking=asking, task_module=self.task_module)
-        result = dissect(prepare_language_model(setup), self.seed).as_json()
+        with progress_bar(f"{self.task} {self.controller}"):
+            result = dissect(prepare_language_model(setup), self.seed).as_json()
         sent = result["text"] or json.dumps(result["messages"], indent=2)
         self.show(result, sent, model_tables.prompt_table(result))
         return 0
@@ -113,7 +114,8 @@ class Models(Shown):
 
     def run(self) -> int:
         """Look, or prepare, and print."""
-        result = prepare_models(self.words, self.model) if self.words else take_inventory(self.model)
+        with progress_bar("models") as progress:
+            result = prepare_models(self.words, self.model, progress) if self.words else take_inventory(self.model)
         readable = (model_tables.models_table(result), model_tables.times(result), model_tables.backends_table(result))
         self.show(result, *readable)
         return 0

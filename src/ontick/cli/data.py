@@ -107,7 +107,8 @@ class Data(Shown):
     def run(self) -> int:
         """Read and print."""
         folders = [folder.expanduser() for folder in self.datasets]
-        _, dataset = read_together(folders, self.task_module)
+        with progress_bar("data"):
+            _, dataset = read_together(folders, self.task_module)
         result = shown(dataset, folders, self.balance)
         self.show(result, *data_parts(result))
         return 0
@@ -158,7 +159,8 @@ class Import(Shown):
     def run(self) -> int:
         """Read, write and print."""
         to = self.to.expanduser()
-        dataset = bring_in(self.source.expanduser(), self.task, to, self.as_, self.task_module)
+        with progress_bar("import"):
+            dataset = bring_in(self.source.expanduser(), self.task, to, self.as_, self.task_module)
         result = shown(dataset, [to], Balance.NONE)
         self.show(result, *data_parts(result), f"dataset: {to}")
         return 0

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from ontick.cli.options import (
     INTERRUPTED,
@@ -20,6 +23,7 @@ from ontick.cli.options import (
     Ways,
     late_rules,
 )
+from ontick.errors import OntickError
 from ontick.evaluation import demo
 from ontick.evaluation.cliff import fly_curve
 from ontick.evaluation.compare import Comparison, compare
@@ -27,11 +31,24 @@ from ontick.evaluation.episodes import ClockName, Setup, evaluate, prepare
 from ontick.evaluation.points import EPISODES, CurveSetup
 from ontick.evaluation.verdict import reach_verdict
 from ontick.late import LateRule
+from ontick.loop import Observer
 from ontick.records import Json
 from ontick.report import model_tables, tables
+from ontick.report.film_forms import FILMS, FilmFormat, check_format
+from ontick.report.live_line import LiveLine
 from ontick.report.plots import plot_curves, plot_ways
-from ontick.report.terminal import progress_bar, say
+from ontick.report.terminal import Bar, progress_bar, say
 from ontick.report.way_tables import left_out_line, remedies_table, ways_table
+from ontick.tasks import find_task
+
+Video = Annotated[
+    FilmFormat | None,
+    arg(
+        metavar="mp4|gif",
+        help="Film every episode once all are flown, into the run's folder; a verdict's side by side.",
+        help_behavior_hint="(default: none)",
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +59,45 @@ class _Timed(Flown):
     """What a tick does without a fresh action: hold the last one, or nothing."""
     latency: LatencyModel = None
     delay: Delay = None
+    live: bool = False
+    """Show what is flown, in a line on the terminal, while it is flown."""
+    video: Video = None
 
     def setup(self, task: str, controller: str) -> Setup:
-        """Return what these options ask for."""
+        """Return what these options ask for, having seen that it can be filmed if it is to be."""
+        if self.video is not None:
+            check_format(self.video)
         setup = super().setup(task, controller)
         return replace(setup, clock=self.clock, late=self.late, latency=self.latency, delay=self.delay)
+
+    def watched(self, bar: Bar, setup: Setup) -> Sequence[Observer]:
+        """Return who is to watch the flights: with --live, a line below the bar where there is a terminal."""
+        if not self.live or not bar.is_seen:
+            return ()
+        line = LiveLine(find_task(setup.task, setup.task_module), setup.seeds)
+        bar.put_below(line)
+        return (line,)
+
+    def filmed(self, folder: Path, *runs: Path, titles: Sequence[str] = ()) -> Json:
+        """Return what the result says of films of ``runs``, left in a run's folder: nothing without --video."""
+        if self.video is None:
+            return {}
+        from ontick.report.video import film
+
+        try:
+            with progress_bar("video") as progress:
+                where = folder / FILMS
+                module = self.task_module
+                films = film(runs, self.video, to=where, titles=titles, task_module=module, progress=progress)
+        except OntickError as error:
+            raise OntickError(f"{error}; what was flown is kept in {folder}") from error
+        except KeyboardInterrupt as stop:
+            raise KeyboardInterrupt(f"what was flown is kept and summarised in {folder}") from stop
+        return {"videos": list(map(str, films))}
+
+
+def _films_said(result: Json) -> list[str]:
+    return [f"video: {path}" for path in result.get("videos", ())]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +109,15 @@ class Eval(_Timed):
 
     def run(self) -> int:
         """Evaluate and print."""
-        prepared = prepare(self.setup(self.task, self.controller))
+        setup = self.setup(self.task, self.controller)
         folder = self.folder("eval", self.task, self.controller)
-        with progress_bar(f"{self.task} {self.controller}") as progress:
-            evaluation = evaluate(prepared, folder, progress)
+        with progress_bar(f"{self.task} {self.controller}") as bar:
+            prepared = prepare(setup)
+            evaluation = evaluate(prepared, folder, bar, self.watched(bar, setup))
         result = evaluation.as_json()
-        self.show(result, tables.evaluation_table(result), *evaluation.remarks, f"run: {folder}")
+        if not evaluation.interrupted:
+            result |= self.filmed(folder, folder)
+        self.show(result, tables.evaluation_table(result), *evaluation.remarks, *_films_said(result), f"run: {folder}")
         return INTERRUPTED if evaluation.interrupted else 0
 
 
@@ -76,11 +130,14 @@ class Verdict(_Timed):
 
     def run(self) -> int:
         """Judge and print."""
+        setup = self.setup(self.task, self.controller)
         folder = self.folder("verdict", self.task, self.controller)
-        with progress_bar(f"{self.task} {self.controller}") as progress:
-            result = reach_verdict(self.setup(self.task, self.controller), folder, progress).as_json()
+        with progress_bar(f"{self.task} {self.controller}") as bar:
+            result = reach_verdict(setup, folder, bar, self.watched(bar, setup)).as_json()
+        result |= self.filmed(folder, folder / "frozen", folder / "real_time", titles=("time frozen", "real time"))
         left = tables.failures_line(result["real_time"], " in real time")
-        self.show(result, tables.verdict_table([result]), result["why"], *left, f"run: {folder}")
+        said = (*left, *_films_said(result), f"run: {folder}")
+        self.show(result, tables.verdict_table([result]), result["why"], *said)
         return 0
 
 
@@ -103,11 +160,11 @@ class Cliff(Flown):
         folder = self.folder("cliff", self.task, self.controller)
         with progress_bar(f"{self.task} {self.controller}") as progress:
             curve = fly_curve(CurveSetup(base, late_rules(self.late), self.delays, self.ways), folder, progress)
-        picture = folder / "curve.png"
-        if self.ways:
-            plot_ways(curve, picture)
-        else:
-            plot_curves([curve], picture)
+            picture = folder / "curve.png"
+            if self.ways:
+                plot_ways(curve, picture)
+            else:
+                plot_curves([curve], picture)
         table = ways_table(curve) if self.ways else tables.curve_table(curve)
         left_out = left_out_line(curve) if self.ways else []
         self.show(curve, table, *left_out, f"picture: {picture}", f"run: {folder}")
@@ -150,8 +207,8 @@ class Demo(Recorded):
         folder = self.folder("demo")
         with progress_bar("demo") as progress:
             story = demo.tell(folder, episodes=self.episodes, seed=self.seed, progress=progress, on_verdict=self._say)
-        picture = folder / "latency_curves.png"
-        plot_curves(story["curves"], picture, story["verdicts"])
+            picture = folder / "latency_curves.png"
+            plot_curves(story["curves"], picture, story["verdicts"])
         judged = story["verdicts"]
         self.show(
             story, tables.verdict_table(judged), *remedies_table(judged), f"latency curves: {picture}", f"run: {folder}"

@@ -14,6 +14,7 @@ from ontick.errors import missing_package
 from ontick.pilots.find import HOME, find_pilot
 from ontick.pilots.lineage import list_pilots
 from ontick.report import pilot_tables
+from ontick.report.terminal import progress_bar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,7 @@ class Push(Shown):
             raise missing_package("what pushes to Hugging Face", "'ontick[hf]'")
         from ontick.pilots.hub import push
 
-        result = push(folder, self.to, private=self.private)
+        with progress_bar(f"push {folder.name} to {self.to}"):
+            result = push(folder, self.to, private=self.private)
         self.show(result, pilot_tables.push_line(result))
         return 0

@@ -10,8 +10,9 @@ from ontick.controllers.llm import LanguageModelController
 from ontick.errors import OntickError
 from ontick.evaluation.episodes import ClockName, Evaluation, Progress, Setup, evaluate, prepare, silent, whole
 from ontick.evaluation.needs import task_needs_ms
+from ontick.evaluation.phases import Phases
 from ontick.evaluation.statistics import percentiles
-from ontick.evaluation.verdict import judge
+from ontick.evaluation.verdict import BUDGET, FROZEN, REAL_TIME, expected_s, judge
 from ontick.late import LateRule
 from ontick.records import Json, RunWriter
 
@@ -47,12 +48,17 @@ def compare(
     for setup in setups:
         prepare(setup)
     writer = RunWriter(run, {"verb": "compare", "controllers": list(comparison.controllers), **_asked(comparison)})
-    budgets = {rule: task_needs_ms(replace(setups[0], late=rule), progress) for rule in comparison.late_rules}
+    parts = expected_s(setups[0])
+    names = [f"{number} {setup.controller}" for number, setup in enumerate(setups, start=1)]
+    each = sum(parts[part] for part in (FROZEN, REAL_TIME))
+    phases = Phases(progress, {BUDGET: parts[BUDGET], **dict.fromkeys(names, each * len(comparison.late_rules))})
+    told = Phases(phases.of(BUDGET), dict.fromkeys(comparison.late_rules, 1.0))
+    budgets = {rule: task_needs_ms(replace(setups[0], late=rule), told.of(rule)) for rule in comparison.late_rules}
     rows: list[Json] = []
     result = {"task": comparison.base.task, "budget_ms": budgets, "controllers": rows, "run": str(run)}
     try:
-        for number, setup in enumerate(setups, start=1):
-            rows.append(_row(setup, budgets, run / f"{number}", progress))
+        for number, (setup, name) in enumerate(zip(setups, names, strict=True), start=1):
+            rows.append(_row(setup, budgets, run / f"{number}", phases.of(name)))
             on_row(rows[-1])
     except KeyboardInterrupt as stop:
         writer.finish({**result, "interrupted": True})
@@ -65,14 +71,17 @@ def _row(setup: Setup, budgets: dict[LateRule, float | None], run: Path, progres
     prepared = prepare(setup)
     frozen: dict[LateRule, Json] = {}
     flown: dict[LateRule, Evaluation] = {}
+    expected = expected_s(setup)
+    phases = Phases(progress, {f"{part}, {rule}": expected[part] for rule in budgets for part in (FROZEN, REAL_TIME)})
     for rule in budgets:
         ruled = replace(prepared, setup=replace(setup, late=rule))
         known = next(iter(frozen.values()), None)
         if known is not None and known["late_ticks"] == 0:
             frozen[rule] = known  # an action at every tick leaves a late rule nothing to do
         else:
-            frozen[rule] = whole(evaluate(ruled.with_time_frozen(), run / f"frozen-{rule}", progress)).summary
-        flown[rule] = whole(evaluate(ruled, run / rule, progress))
+            told = phases.of(f"{FROZEN}, {rule}")
+            frozen[rule] = whole(evaluate(ruled.with_time_frozen(), run / f"frozen-{rule}", told)).summary
+        flown[rule] = whole(evaluate(ruled, run / rule, phases.of(f"{REAL_TIME}, {rule}")))
     verdicts = {
         rule: judge(frozen[rule], flown[rule].summary, prepared.task.tick_ms if allowed is None else allowed)
         for rule, allowed in budgets.items()

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ontick.evaluation.cliff import fly_curve
 from ontick.evaluation.episodes import ClockName, Progress, Setup, silent
+from ontick.evaluation.phases import Phases
 from ontick.evaluation.points import EPISODES, CurveSetup
-from ontick.evaluation.verdict import reach_verdict
+from ontick.evaluation.verdict import expected_s, reach_verdict
 from ontick.records import Json, RunWriter
 
 TASKS = ("cartpole", "lunarlander")
@@ -23,6 +24,10 @@ CONTROLLERS: tuple[tuple[str, str | None], ...] = (
     ("teacher", SLOW_API),
     ("smollm2", None),
 )
+
+
+_CURVE_S = 4.0
+"""Roughly what a latency curve takes."""
 
 
 def tell(
@@ -53,11 +58,13 @@ def tell(
     # The curves first: they keep every core busy, and the clock wants one to itself afterwards.
     curves: list[Json] = []
     verdicts: list[Json] = []
+    names = [f"{setup.task} {setup.controller}{' delayed' if setup.delay else ''}" for setup in setups]
+    judged_s = [sum(expected_s(setup).values()) for setup in setups]
+    phases = Phases(progress, {**dict.fromkeys(TASKS, _CURVE_S), **dict(zip(names, judged_s, strict=True))})
     try:
-        curves.extend(_curve(task, run, progress) for task in TASKS)
-        for setup in setups:
-            name = f"{setup.task}-{setup.controller}" + ("-delayed" if setup.delay else "")
-            verdicts.append(reach_verdict(setup, run / name, progress).as_json())
+        curves.extend(_curve(task, run, phases.of(task)) for task in TASKS)
+        for setup, name in zip(setups, names, strict=True):
+            verdicts.append(reach_verdict(setup, run / name.replace(" ", "-"), phases.of(name)).as_json())
             on_verdict(verdicts[-1])
     except KeyboardInterrupt as stop:
         writer.finish({"verdicts": verdicts, "curves": curves, "interrupted": True})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -28,7 +28,7 @@ from ontick.evaluation.summary import summarise
 from ontick.forward import ForwardModel, find_forward_model
 from ontick.late import LateRule
 from ontick.latency import Constant, LatencyModel, Measured, parse_latency, quantile_ms
-from ontick.loop import Interrupted, Time, VirtualTime, WallTime, fly
+from ontick.loop import Interrupted, Observer, Time, VirtualTime, WallTime, fly
 from ontick.prompts import Prompt
 from ontick.records import Flight, Json, RunWriter, episode_to_json
 from ontick.tasks import find_task
@@ -171,8 +171,8 @@ class Prepared:
             return draws(self.time.latency)
         return timings(self.controller, self.env, self.setup.seed, self.task.noop, self.setup.spacing)
 
-    def fly(self, controller: Controller, seed: int) -> Flight:
-        """Fly one episode with a dressed controller."""
+    def fly(self, controller: Controller, seed: int, observers: Sequence[Observer] = ()) -> Flight:
+        """Fly one episode with a dressed controller; ``observers`` are told of every tick."""
         setup = self.setup
         return fly(
             self.task,
@@ -183,6 +183,7 @@ class Prepared:
             seed=seed,
             in_flight=setup.in_flight,
             spacing=setup.spacing,
+            observers=observers,
         )
 
 
@@ -298,8 +299,10 @@ class Evaluation:
         }
 
 
-def evaluate(prepared: Prepared, run: Path, progress: Progress = silent) -> Evaluation:
-    """Fly every episode of a prepared setup and record it in the folder ``run``.
+def evaluate(
+    prepared: Prepared, run: Path, progress: Progress = silent, observers: Sequence[Observer] = ()
+) -> Evaluation:
+    """Fly every episode of a prepared setup and record it in the folder ``run``; ``observers`` see every tick.
 
     Ctrl-C ends it early: what was flown is kept and summarised, and the result says so.
 
@@ -310,11 +313,12 @@ def evaluate(prepared: Prepared, run: Path, progress: Progress = silent) -> Eval
     writer = RunWriter(run, {"verb": "eval", **setup.as_json()})
     flights: list[Flight] = []
     interrupted = False
+    progress(0, setup.episodes, "")
     try:
         for number, seed in enumerate(setup.seeds, start=1):
             if setup.spacing and setup.clock is ClockName.WALL:
                 sleep(setup.spacing / NS_PER_S)  # the last request may have been just now
-            flight = prepared.fly(controller, seed)
+            flight = prepared.fly(controller, seed, observers)
             writer.append(flight)
             flights.append(flight)
             progress(number, setup.episodes, f"{flight.episode.outcome} after {flight.episode.steps} steps")

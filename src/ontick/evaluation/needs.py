@@ -38,7 +38,7 @@ def task_needs_ms(setup: Setup, progress: Progress = silent) -> float | None:
     points: list[Point] = []
     for point in fly_points(curve):
         points.append(point)
-        progress(len(points), len(curve.delays_ms), f"what {task.name} allows")
+        progress(len(points), len(curve.delays_ms), f"{point.delay_ms:g} ms")
     needs = needs_ms(task, points)
     with suppress(OSError), made_whole(remembered) as partial:
         partial.write_text(json.dumps({"needs_ms": needs, "task": task.name, "late": setup.late}))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from ontick.durations import in_ms
-from ontick.evaluation.episodes import Evaluation, Progress, Setup, evaluate, prepare, silent, whole
+from ontick.evaluation.episodes import ClockName, Evaluation, Progress, Setup, evaluate, prepare, silent, whole
 from ontick.evaluation.needs import task_needs_ms
+from ontick.evaluation.phases import Phases
 from ontick.evaluation.remedy import FLIES_RATE, Outlook, look_for_remedy
+from ontick.loop import Observer
 from ontick.records import Json, RunWriter
 
 
@@ -105,8 +108,22 @@ class Judgement:
         }
 
 
-def reach_verdict(setup: Setup, run: Path, progress: Progress = silent) -> Judgement:
+BUDGET, FROZEN, REAL_TIME, REMEDY = "what the task allows", "time frozen", "real time", "remedy"
+"""What a verdict does, in order."""
+
+
+def expected_s(setup: Setup) -> dict[str, float]:
+    """Return roughly how many seconds each part of a verdict takes."""
+    flown_s = 0.5 if setup.clock is ClockName.VIRTUAL else 8.0
+    return {BUDGET: 3.0, FROZEN: 0.5 * setup.episodes, REAL_TIME: flown_s * setup.episodes, REMEDY: 3.0}
+
+
+def reach_verdict(
+    setup: Setup, run: Path, progress: Progress = silent, observers: Sequence[Observer] = ()
+) -> Judgement:
     """Fly a setup with time frozen and as it says, and judge; recorded in the folder ``run``.
+
+    ``observers`` see every tick of the latter.
 
     Time frozen means the virtual clock with no latency and no added delay: ordinary synchronous Gymnasium.
     Where latency is what failed, or part of it, ways of asking are tried in simulation until one flies.
@@ -117,16 +134,18 @@ def reach_verdict(setup: Setup, run: Path, progress: Progress = silent) -> Judge
     """
     prepared = prepare(setup)
     writer = RunWriter(run, {"verb": "verdict", **setup.as_json()})
+    phases = Phases(progress, expected_s(setup))
     try:
-        budget_ms = task_needs_ms(setup, progress)
-        frozen = whole(evaluate(prepared.with_time_frozen(), run / "frozen", progress))
-        real_time = whole(evaluate(prepared, run / "real_time", progress))
+        budget_ms = task_needs_ms(setup, phases.of(BUDGET))
+        frozen = whole(evaluate(prepared.with_time_frozen(), run / "frozen", phases.of(FROZEN)))
+        real_time = whole(evaluate(prepared, run / "real_time", phases.of(REAL_TIME), observers))
         allowed_ms = prepared.task.tick_ms if budget_ms is None else budget_ms
         verdict = judge(frozen.summary, real_time.summary, allowed_ms)
         outlook = None
         if verdict in {Verdict.LATENCY, Verdict.BOTH}:
             policy_fails = verdict is Verdict.BOTH
-            outlook = look_for_remedy(prepared, run / "real_time", policy_fails=policy_fails, progress=progress)
+            told = phases.of(REMEDY)
+            outlook = look_for_remedy(prepared, run / "real_time", policy_fails=policy_fails, progress=told)
     except KeyboardInterrupt as stop:
         writer.finish({"interrupted": True})
         raise KeyboardInterrupt(f"what was flown is kept and summarised in {run}") from stop

@@ -21,6 +21,7 @@ from ontick.cache import made_whole, write_json
 from ontick.dead_time import Aim, Awareness, DeadTime
 from ontick.errors import OntickError
 from ontick.evaluation.episodes import Progress, silent
+from ontick.evaluation.phases import Phases
 from ontick.evaluation.summary import summarise
 from ontick.late import LateRule
 from ontick.learning.aggregate import aggregate_weights, sources_of_round
@@ -47,6 +48,9 @@ BEST = "best"
 
 BARREN_ROUNDS = 2
 """So many in a row that bring nothing end it."""
+
+FLIES, LEARNS, IS_EVALUATED = "flies", "learns", "is evaluated"
+"""What happens in a round."""
 
 EVALUATION_SEED = SELECTION_SEED + 500_000
 """Of the first flight that compares the rounds: other flights than those by which a learner keeps its best."""
@@ -139,7 +143,8 @@ def dagger(
     data = [read_dataset(folder, task) for folder in setup.data]
     if labeller is None:
         labeller = find_labeller(setup.labeller, task)
-    run = _Run(setup, task, card, data, labeller, learner or own, _dead_time(setup, task, card, data), progress)
+    phases = Phases(progress, _shares(setup.rounds))
+    run = _Run(setup, task, card, data, labeller, learner or own, _dead_time(setup, task, card, data), phases)
     try:
         return run.go()
     except KeyboardInterrupt as stop:
@@ -159,7 +164,7 @@ class _Run:
     labeller: Labeller
     learner: Learner
     dead_time: DeadTime | None
-    progress: Progress
+    phases: Phases
 
     def go(self) -> Json:
         setup, rounds = self.setup, list[Json]()
@@ -262,7 +267,7 @@ class _Run:
             return dataset.card["made"]["flown"], dataset
         beta = Beta.parse(self.setup.beta).at(number)
         actor = Mixture(self.task, self.learner.policy(student), self.labeller, beta, number)
-        told = self._told(number, "flies")
+        told = self.phases.of(_part(number, FLIES))
         demos = collect(
             self.task,
             actor,
@@ -300,12 +305,12 @@ class _Run:
             recency=setup.recency,
             balance=_balance(self.card) if setup.balance is None else setup.balance,
         )
-        told = self._told(number, "learns")
+        told = self.phases.of(_part(number, LEARNS))
         data = [*self.given, *visited]
         self.learner.learn(data, weights, pilot, parent=student, start=setup.start, progress=told)
 
     def _evaluate(self, number: int, pilot: Path) -> Json:
-        told = self._told(number, "is evaluated")
+        told = self.phases.of(_part(number, IS_EVALUATED))
         flights = fly_together(
             self.task,
             self.learner.policy(pilot),
@@ -321,17 +326,22 @@ class _Run:
         aware = read_card(pilot).aware
         return None if aware is None or self.dead_time is None else replace(aware, dead_time=self.dead_time)
 
-    def _told(self, number: int, what: str) -> Progress:
-        def tell(done: int, total: int, last: str) -> None:
-            self.progress(max(0, number - 1), self.setup.rounds, f"round {number} {what} {done}/{total}: {last}")
-
-        return tell
-
     def _link(self, pilot: Path) -> None:
         """Let `BEST` name the best pilot's folder."""
         link = self.setup.to / BEST
         with made_whole(link) as partial:
             partial.symlink_to(os.path.relpath(pilot.resolve(), self.setup.to.resolve()), target_is_directory=True)
+
+
+def _part(number: int, what: str) -> str:
+    return f"round {number} {what}"
+
+
+def _shares(rounds: int) -> dict[str, float]:
+    """Return roughly which share of the time each part of each round takes; before the first there is a judgement."""
+    parts = {FLIES: 1.0, LEARNS: 3.0, IS_EVALUATED: 1.0}
+    rest = {_part(number, what): share for number in range(1, rounds + 1) for what, share in parts.items()}
+    return {_part(0, IS_EVALUATED): parts[IS_EVALUATED], **rest}
 
 
 def _dead_time(setup: DaggerSetup, task: Task, card: PilotCard, data: Sequence[Dataset]) -> DeadTime | None:

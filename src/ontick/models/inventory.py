@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -24,14 +24,23 @@ def take_inventory(options: ModelOptions) -> Json:
     return {"models": [_embedded(options)], "backends": _backends()}
 
 
-def prepare_models(words: Sequence[str], options: ModelOptions) -> Json:
+def prepare_models(
+    words: Sequence[str],
+    options: ModelOptions,
+    progress: Callable[[int, int, str], None] = lambda done, total, last: None,
+) -> Json:
     """Prepare the GGUF files that ``words`` name for this machine; return what ``models --json`` prints.
+
+    ``progress`` is told of each.
 
     Raises:
         OntickError: a word names no GGUF file.
     """
     paths = [gguf_path(word) for word in words]
-    models = [{"word": word, **_prepare(path, options)} for word, path in zip(words, paths, strict=True)]
+    models: list[Json] = []
+    for word, path in zip(words, paths, strict=True):
+        models.append({"word": word, **_prepare(path, options)})
+        progress(len(models), len(words), word)
     return {"models": models, "backends": _backends()}
 
 

@@ -344,7 +344,7 @@ def test_logs_for_tensorboard_and_progress_with_the_loss(tmp_path: Path) -> None
         told.append((done, total, what))
 
     train(tmp_path / "p", students.settings(), progress=tell)
-    assert [done for done, _, _ in told] == list(range(1, 9))
+    assert [done for done, _, _ in told] == list(range(9))
     assert {total for _, total, _ in told} == {8}
     assert "loss" in told[-1][2]
     assert "success" in told[-1][2]

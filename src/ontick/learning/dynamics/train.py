@@ -11,6 +11,7 @@ import numpy as np
 from ontick.cache import write_json
 from ontick.errors import OntickError, missing_package
 from ontick.evaluation.episodes import Progress, silent
+from ontick.evaluation.phases import Phases
 from ontick.forward.fitted import CARD, WEIGHTS, dynamics_bytes, identity, rows_of, weights_hash
 from ontick.learning.dataset import check_new, new_folder, seed_ranges
 from ontick.learning.dynamics.errors import (
@@ -43,6 +44,10 @@ class DynamicsSetup:
     task_module: str | None = None
 
 
+FLIGHTS, JUDGING_FLIGHTS, FITTING = "flights", "flights to judge by", "fitting"
+"""What is done, in order."""
+
+
 def train_dynamics(setup: DynamicsSetup, progress: Progress = silent) -> Json:
     """Fit a forward model and write its folder, whole or not at all; return its card and the folder.
 
@@ -61,12 +66,14 @@ def train_dynamics(setup: DynamicsSetup, progress: Progress = silent) -> Json:
     seeds = range(DYNAMICS_SEED, DYNAMICS_SEED + settings.episodes)
     held_out = [seed for number, seed in enumerate(seeds, start=1) if number % HELD_OUT_EVERY == 0]
     fitted = [seed for seed in seeds if seed not in set(held_out)]
-    learnt_from, judged_on = (fly_traces(task, flown, progress) for flown in (fitted, held_out))
+    phases = Phases(progress, {FLIGHTS: 4.0, JUDGING_FLIGHTS: 1.0, FITTING: 20.0})
+    learnt_from = fly_traces(task, fitted, phases.of(FLIGHTS))
+    judged_on = fly_traces(task, held_out, phases.of(JUDGING_FLIGHTS))
     windows = windows_of(judged_on)
     if not learnt_from:
         raise OntickError("the flights are too short to learn from; raise --dynamics.episodes")
     began = time.perf_counter()
-    dynamics = fit(learnt_from, rows_of(task), len(task.actions), settings, progress)
+    dynamics = fit(learnt_from, rows_of(task), len(task.actions), settings, phases.of(FITTING))
     train_s = time.perf_counter() - began
     errors = errors_of(dynamics, windows)
     own = []

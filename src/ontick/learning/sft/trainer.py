@@ -164,6 +164,11 @@ class Reports(_Callback):
         self._said = ""
         self._flew = ""
 
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Report where it begins, or goes on."""
+        if state.is_world_process_zero:
+            self._progress(state.global_step, state.max_steps, "")
+
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Report a step."""
         if state.is_world_process_zero:
