@@ -32,7 +32,10 @@ LONGEST_WORD = 500
 
 @dataclass(frozen=True)
 class Settings:
-    """What the controls of the page say. One stage, shared by all who look at it."""
+    """What the controls of the page say. One stage, shared by all who look at it.
+
+    The late rule, delay, speed and ``go_on`` act at once, in flight; the rest when the next flight begins.
+    """
 
     task: str = "cartpole"
     controllers: tuple[str, ...] = ("teacher",)
@@ -51,10 +54,6 @@ class Settings:
     def as_json(self) -> Json:
         """Return what the page is told."""
         return {**asdict(self), "controllers": list(self.controllers)}
-
-
-LIVE = frozenset({"late", "delay_ms", "speed", "go_on"})
-"""What acts at once, in flight; the rest acts when the next flight begins."""
 
 
 def page_may_fly(named: Sequence[str], anywhere: bool) -> Callable[[str], bool]:

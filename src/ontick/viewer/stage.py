@@ -65,7 +65,7 @@ class Stage:
         self._instead(self._perform)
 
     def set(self, changes: Mapping[str, Any]) -> None:
-        """Change settings; those of `settings.LIVE` act at once.
+        """Change settings; see `Settings` for which act at once.
 
         Raises:
             OntickError: they cannot be so.
