@@ -252,7 +252,7 @@ def read_run(folder: Path) -> Run:
 
 def _read_run(folder: Path) -> Run:
     run: Json = json.loads((folder / "run.json").read_text())
-    lines = _whole_json_lines((folder / "episodes.jsonl").read_bytes() if (folder / "episodes.jsonl").exists() else b"")
+    lines = whole_json_lines((folder / "episodes.jsonl").read_bytes() if (folder / "episodes.jsonl").exists() else b"")
     summary_path = folder / "summary.json"
     summary: Json | None = json.loads(summary_path.read_text()) if summary_path.exists() else None
     return Run(folder, run, tuple(episode_from_json(line) for line in lines), summary)
@@ -312,7 +312,7 @@ def _gzip_member(data: bytes) -> bytes:
     return compressor.compress(data) + compressor.flush()
 
 
-def _gzip_members(path: Path) -> Iterator[bytes]:
+def gzip_members(path: Path) -> Iterator[bytes]:
     """Yield each whole member of a gzip file; one cut short by a kill ends the file.
 
     Raises:
@@ -341,7 +341,7 @@ def _numbers(values: Sequence[float]) -> list[float | None]:
     return [float(value) if math.isfinite(value) else None for value in values]
 
 
-def _whole_json_lines(data: bytes) -> list[Json]:
+def whole_json_lines(data: bytes) -> list[Json]:
     """Parse JSON lines; one that a kill cut short is left out."""
     whole, _, _ = data.rpartition(b"\n")
     return [json.loads(line) for line in whole.splitlines() if line]
@@ -355,8 +355,8 @@ def _read_ticks(path: Path) -> Iterator[Tick]:
         OSError: it cannot be read.
     """
     try:
-        for member in _gzip_members(path):
-            for fields in _whole_json_lines(member):
+        for member in gzip_members(path):
+            for fields in whole_json_lines(member):
                 yield tick_from_json(fields)
     except (KeyError, TypeError, ValueError) as error:
         raise OntickError(
