@@ -46,7 +46,8 @@ def compare(
         raise OntickError("there is nothing to compare; name the controllers")
     for setup in setups:
         prepare(setup)
-    writer = RunWriter(run, {"verb": "compare", "controllers": list(comparison.controllers), **_asked(comparison)})
+    compared = {"controllers": list(comparison.controllers), "late_rules": list(comparison.late_rules)}
+    writer = RunWriter(run, {"verb": "compare", **compared, **_asked(comparison)})
     budgets = {rule: task_needs_ms(replace(setups[0], late=rule), progress) for rule in comparison.late_rules}
     rows: list[Json] = []
     result = {"task": comparison.base.task, "budget_ms": budgets, "controllers": rows, "run": str(run)}

@@ -19,7 +19,8 @@ FRESH, PLANNED, HELD, NOOP = "#0a7f93", "#6dbcc9", "#d98a0b", "#8a3b12"
 GOOD, BAD = "#137450", "#b23a1f"
 ON_BRIGHT = "#10181f"
 """What is written on a bright colour, in the dark as in the light; on others it is the paper's."""
-SERIES = (FRESH, HELD, "#6b5fb5", "#5f8f3e", "#b4457a", PLANNED, NOOP, MARK)
+VIOLET, GREEN, PINK = "#6b5fb5", "#5f8f3e", "#b4457a"
+SERIES = (FRESH, HELD, VIOLET, GREEN, PINK, PLANNED, NOOP, MARK)
 """For what has no colour of its own, such as actions."""
 
 SOURCES = {
@@ -76,7 +77,7 @@ def fates_figure(flown: Sequence[Flown]) -> Any | None:
     if not rows:
         return None
     failed = sorted({kind for row in rows for kind in row.fates} - FATES.keys(), key=lambda kind: (kind != ILLEGAL, kind))
-    reds = (BAD, NOOP, "#b4457a", "#6b5fb5")
+    reds = (BAD, NOOP, PINK, VIOLET)
     colours = FATES | {kind: reds[place % len(reds)] for place, kind in enumerate(failed)}
     return _shares(rows, [row.fates for row in rows], colours, "answers, %")
 
@@ -102,21 +103,15 @@ def scores_figure(flown: Sequence[Flown]) -> Any | None:
         return None
     figure, axes = _rows(len(rows), 0.6)
     for axis, row in zip(axes, rows, strict=True):
-        for place, flight in enumerate(row.flights):
-            succeeded = row.succeeded(flight.episode)
-            colour = MARK if succeeded is None else GOOD if succeeded else BAD
-            # The golden ratio's multiples keep neighbours apart without chance.
-            height = 0.2 + 0.6 * math.modf(place * 0.618034)[0]
-            axis.plot(
-                flight.episode.reward,
-                height,
-                marker="o" if succeeded else "X",
-                ms=5,
-                color=colour,
-                mec="white",
-                mew=0.5,
-                alpha=0.85,
-            )
+        judged = [row.succeeded(flight.episode) for flight in row.flights]
+        rewards = np.array([flight.episode.reward for flight in row.flights])
+        # The golden ratio's multiples keep neighbours apart without chance.
+        heights = 0.2 + 0.6 * np.modf(0.618034 * np.arange(len(rewards)))[0]
+        for success, colour, marker in ((True, GOOD, "o"), (False, BAD, "X"), (None, MARK, "o")):
+            chosen = np.array([found is success for found in judged])
+            dots = {"marker": marker, "ms": 5, "color": colour, "mec": "white", "mew": 0.5, "alpha": 0.85}
+            if chosen.any():
+                axis.plot(rewards[chosen], heights[chosen], ls="", **dots)
         _draw_mean(axis, row)
         axis.set_ylim(0, 1)
         _say_above(axis, row.label, "")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ontick.late import Source
-from ontick.records import INTERRUPTED, AnswerRecord, Episode, Flight, Json
+from ontick.records import AnswerRecord, Episode, Flight, Json
+from ontick.replays import judged
 from ontick.tasks.base import Task
 
 USED, STALE, SILENT, NEVER_COLLECTED, ILLEGAL = "used", "stale", "silent", "not collected", "illegal"
@@ -64,11 +65,8 @@ class Flown:
 
     def succeeded(self, episode: Episode) -> bool | None:
         """Say whether an episode counts as a success; None where nobody knows."""
-        if episode.outcome == INTERRUPTED:
-            return False
-        if self.task is not None:
-            return self.task.succeeded(episode)
-        return None if self.summary is None else self.failure_kind(episode) is None
+        known = judged.succeeded(self.task, episode)
+        return self.failure_kind(episode) is None if known is None and self.summary is not None else known
 
     def failure_kind(self, episode: Episode) -> str | None:
         """Return the kind under which an episode is among the failures that the summary counts."""

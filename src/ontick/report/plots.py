@@ -129,7 +129,10 @@ def save(figure: Any, path: Path) -> None:
         OntickError: the file cannot be written.
     """
     from matplotlib import rc_context
+    from matplotlib.text import Text
 
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # a controller may be called anything
     metadata = {"Date": None} if path.suffix == ".svg" else {}
     try:
         with rc_context({"svg.fonttype": "none", "svg.hashsalt": "ontick"}):
