@@ -75,6 +75,7 @@ def replay_of(flight: Flight, task: Task | None, asked: Mapping[str, Any]) -> Js
             "age": [tick.observation_age_ticks for tick in ticks],
             "lateness_ms": all_rounded((tick.lateness_ms for tick in ticks), MS_DECIMALS),
             "reward": all_rounded((tick.reward for tick in ticks), REWARD_DECIMALS),
+            "final_state": _rounded_state(episode.final_observation, decimals),
         },
         "teacher": None if opinion.actions is None else list(opinion.actions),
         "answers": list(_answers(flight, words_of(shown if shown is task else None, asked, ticks))),
@@ -132,8 +133,11 @@ def _late_rule(flight: Flight, asked: Mapping[str, Any]) -> str:
     return LateRule.NOOP if any(tick.source is Source.NOOP for tick in flight.ticks) else LateRule.HOLD
 
 
-def _rounded_state(state: State, decimals: Sequence[int]) -> list[float | None]:
-    return [rounded(value, places) for value, places in zip(state.tolist(), decimals, strict=True)]
+def _rounded_state(state: State | Sequence[float], decimals: Sequence[int]) -> list[float | None] | None:
+    """Return a state as far as it can be seen; None where the record does not have it."""
+    if len(state) != len(decimals):
+        return None
+    return [rounded(value, places) for value, places in zip(state, decimals, strict=True)]
 
 
 def _answers(flight: Flight, words: Words) -> Iterator[Json]:
