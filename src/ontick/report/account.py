@@ -132,15 +132,19 @@ def _parts(recorded: Recorded) -> list[_Part]:
     if verb == "verdict":
         return [_Part("real_time", REAL_TIME), _Part("frozen", FROZEN)]
     if verb == "compare":
-        return [part for number, word in enumerate(asked["controllers"], 1) for part in _compared(recorded, number, word)]
+        return [
+            part for number, word in enumerate(asked["controllers"], 1) for part in _compared(recorded, number, word)
+        ]
     if verb == "demo":
         curves = [_Part(f"{task}-curve", f"{task}, latency curve") for task in TASKS]
-        return curves + [
-            _Part(f"{task}-{word}" + ("-delayed" if delay else ""), f"{task}, {word}" + (f" + {delay}" if delay else ""))
-            for task in TASKS
-            for word, delay in asked["controllers"]
-        ]
+        return curves + [_judged(task, word, delay) for task in TASKS for word, delay in asked["controllers"]]
     return []
+
+
+def _judged(task: str, word: str, delay: str | None) -> _Part:
+    if delay is None:
+        return _Part(f"{task}-{word}", f"{task}, {word}")
+    return _Part(f"{task}-{word}-delayed", f"{task}, {word} + {delay}")
 
 
 def _compared(recorded: Recorded, number: int, word: str) -> Iterator[_Part]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 
 from ontick.errors import OntickError
 from ontick.report.account import FROZEN, Account
@@ -38,7 +39,9 @@ def document_of(accounts: Sequence[Account]) -> Document:
     flown = [row for number, account in enumerate(accounts, 1) for row in _labelled(account, f"run {number}")]
     parts: list[Part] = [side_by_side_table(flown)] if flown else []
     for task in dict.fromkeys(row.asked.get("task") for row in flown):
-        parts += drawings([row for row in flown if row.asked.get("task") == task and FROZEN not in row.label], f"all-{task}-")
+        parts += drawings(
+            [row for row in flown if row.asked.get("task") == task and FROZEN not in row.label], f"all-{task}-"
+        )
     return Document(f"{len(accounts)} runs side by side", chapters, tuple(parts))
 
 
@@ -58,12 +61,21 @@ def _chapter(account: Account, prefix: str) -> Chapter:
     return Chapter(
         title=told.title,
         folder=account.folder.resolve().name,
-        when=str(account.recorded.run.get("started_utc", "")),
+        when=_when(str(account.recorded.run.get("started_utc", ""))),
         headline=told.headline,
         figures=tuple(told.figures),
         notes=tuple(account.notes()),
         sections=(*sections, Section("How it was made", tuple(_made(account)))),
     )
+
+
+def _when(started_utc: str) -> str:
+    """Return a moment as people write it; as it is where it is none."""
+    try:
+        moment = datetime.fromisoformat(started_utc)
+    except ValueError:
+        return started_utc
+    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
 
 
 def _made(account: Account) -> Iterator[Part]:

@@ -25,7 +25,7 @@ def curve_of(account: Account) -> Json | None:
     task, asked = account.task, account.asked
     if task is None:
         return None
-    points = [
+    points: list[Json] = [
         {
             "way": way,
             "late": late,

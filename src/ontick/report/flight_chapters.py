@@ -46,9 +46,9 @@ def tell_flights(account: Account, prefix: str) -> Told:
         Headline(tuple(sentences)),
         [success_figure(summary), reward_figure(summary), *pace_figures(summary), *in_time_figures(summary)],
         [
-            ("In numbers", [numbers_table(flown, summary, "the evaluation"), *answer_tables([flown])]),
             ("Timing and behaviour", list(drawings([flown], prefix))),
             replays,
+            ("In numbers", [numbers_table(flown, summary, "the evaluation"), *answer_tables([flown])]),
         ],
     )
 
@@ -65,9 +65,9 @@ def tell_verdict(account: Account, prefix: str) -> Told:
         for part, row in zip(account.parts, flown, strict=True)
     ]
     shared = [
-        ("In numbers", [*numbers, *answer_tables(flown)]),
         ("Timing and behaviour", list(drawings(flown, prefix))),
         ("Replays", replays),
+        ("In numbers", [*numbers, *answer_tables(flown)]),
     ]
     if judged is None:
         whole = [f"{row.label}: {in_short(row.summary)}." for row in flown if row.summary and row.summary["n"]]

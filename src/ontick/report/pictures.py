@@ -49,7 +49,9 @@ def _latency_told(row: Flown) -> str:
     median, p95 = (float(value) for value in np.percentile(latencies, (50, 95)))
     allowed = f"; the task allows {row.allowed_ms:g} ms" if row.allowed_ms else ""
     tick = "" if row.tick_ms is None else f", a tick is {row.tick_ms:g} ms"
-    return f"{row.label}: {len(latencies)} answers took {in_ms(median)} at the median, {in_ms(p95)} at p95{tick}{allowed}."
+    return (
+        f"{row.label}: {len(latencies)} answers took {in_ms(median)} at the median, {in_ms(p95)} at p95{tick}{allowed}."
+    )
 
 
 def _sources_told(row: Flown) -> str:

@@ -42,10 +42,9 @@ def numbers_table(flown: Flown, summary: Json, title: str) -> Table:
 
 def answer_tables(flown: Sequence[Flown]) -> Iterator[Table]:
     """Yield what became of the answers, and what they said that named no action."""
-    for row in flown:
-        for table in (answers_table(row), wrong_words_table(row)):
-            if table is not None:
-                yield table
+    for table in (answers_table(flown), *map(wrong_words_table, flown)):
+        if table is not None:
+            yield table
 
 
 def in_short(summary: Json) -> str:
@@ -67,7 +66,9 @@ def reward_figure(summary: Json) -> Figure:
 def pace_figures(summary: Json) -> list[Figure]:
     """Return how long answers took; nothing where there were none."""
     times = summary["decision_ms"]
-    return [] if times["p95"] is None else [Figure(in_ms(times["p95"]), "decision p95", f"median {in_ms(times['p50'])}")]
+    return (
+        [] if times["p95"] is None else [Figure(in_ms(times["p95"]), "decision p95", f"median {in_ms(times['p50'])}")]
+    )
 
 
 def in_time_figures(summary: Json) -> list[Figure]:

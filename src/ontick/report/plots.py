@@ -128,14 +128,15 @@ def save(figure: Any, path: Path) -> None:
     Raises:
         OntickError: the file cannot be written.
     """
-    from matplotlib import rc_context
+    import matplotlib
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
         text.set_parse_math(False)  # a controller may be called anything
+    typed: Any = matplotlib
     metadata = {"Date": None} if path.suffix == ".svg" else {}
     try:
-        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "ontick"}):
+        with typed.rc_context({"svg.fonttype": "none", "svg.hashsalt": "ontick"}):
             figure.savefig(path, metadata=metadata)
     except OSError as error:
         raise OntickError(f"cannot write {path} ({error.strerror}); choose another place") from error

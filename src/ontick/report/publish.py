@@ -58,11 +58,14 @@ def _make(document: Document, made: Path, progress: Progress) -> Sequence[str]:
     """Write every file of a report; return what was left out."""
     plots = made / PLOTS
     plots.mkdir(parents=True)
-    drawings = list(_drawings([*document.side_by_side, *(p for c in document.chapters for s in c.sections for p in s.parts)]))
+    drawings = list(
+        _drawings([*document.side_by_side, *(p for c in document.chapters for s in c.sections for p in s.parts)])
+    )
     for done, drawing in enumerate(drawings, 1):
         figure = drawing.draw()
         for ending in ("svg", "png"):
             save(figure, plots / f"{drawing.name}.{ending}")
+            figure.set_layout_engine("none")  # laid out once, for both
         progress(done, len(drawings) + 1, drawing.title)
     page, left_out = html_of(document, plots)
     (made / PAGE).write_text(page, encoding="utf-8")

@@ -30,7 +30,8 @@ def side_by_side_table(flown: Sequence[Flown]) -> Table:
     for row in flown:
         asked, summary = row.asked, row.summary
         added = [f"{name} {asked[name]}" for name in ("latency", "delay") if asked.get(name)]
-        cells = [row.label, asked["task"], " + ".join([asked["controller"], *added]), asked["clock"], asked["late"]]
+        known = [str(asked.get(name, "-")) for name in ("task", "controller", "clock", "late")]
+        cells = [row.label, known[0], " + ".join([known[1], *added]), *known[2:]]
         told = ["-"] * 4
         if summary is not None and summary["n"]:
             ticks = summary["fresh_ticks"] + summary["planned_ticks"] + summary["late_ticks"]
@@ -45,17 +46,18 @@ def side_by_side_table(flown: Sequence[Flown]) -> Table:
     return table
 
 
-def answers_table(flown: Flown) -> Table | None:
-    """Return what became of the answers, and what those said that named no action; None without any."""
-    if not flown.fates:
+def answers_table(flown: Sequence[Flown]) -> Table | None:
+    """Return what became of the answers, a column for each way of flying; None without any."""
+    rows = [row for row in flown if row.fates]
+    if not rows:
         return None
-    table = titled(f"answers: {flown.label}")
-    table.add_column("became")
-    table.add_column("answers", justify="right")
-    table.add_column("share", justify="right")
-    total = flown.fates.total()
-    for fate, times in sorted(flown.fates.items(), key=lambda item: (item[0] != USED, -item[1], item[0])):
-        table.add_row(escape(fate), f"{times:,}", f"{times / total:.1%}")
+    table = titled("what became of the answers")
+    table.add_column("answers")
+    for row in rows:
+        table.add_column(escape(row.label), justify="right")
+    total = sum((row.fates for row in rows), Counter[str]())
+    for fate in sorted(total, key=lambda fate: (fate != USED, -total[fate], fate)):
+        table.add_row(escape(fate), *(f"{row.fates[fate]:,}" for row in rows))
     return table
 
 

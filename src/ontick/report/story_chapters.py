@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
+from ontick.evaluation.verdict import Verdict
 from ontick.records import Json
 from ontick.report import tables
 from ontick.report.account import REAL_TIME, Account
@@ -16,6 +17,9 @@ from ontick.report.pictures import curves_drawing, drawings
 from ontick.report.pieces import Told, flown_of
 from ontick.report.probe_tables import probe_parts
 from ontick.report.way_tables import left_out_line, remedies_table
+
+_ORDER = tuple(Verdict)
+"""Which verdict is told first."""
 
 Sections = list[tuple[str, list[Part]]]
 
@@ -65,7 +69,7 @@ def _by_verdict(verdicts: list[Json]) -> Iterator[str]:
     who: dict[str, list[str]] = {}
     for verdict in verdicts:
         who.setdefault(verdict["verdict"], []).append(f"{tables.controller_name(verdict)} on {verdict['task']}")
-    for word, found in who.items():
+    for word, found in sorted(who.items(), key=lambda item: _ORDER.index(item[0])):
         yield f"{word.capitalize()}: {', '.join(found)}."
 
 
@@ -94,7 +98,10 @@ def tell_probe(account: Account, prefix: str) -> Told:
     title = f"{asked['task']}: what {asked['controller']} answers when nothing moves"
     if summary is None or not account.is_judged:
         return Told(title, Headline(("The probe was cut short, so there is nothing to tell of it.",)), [], [])
-    found = (("diagnostic states", summary["diagnostics"]), ("states of the teacher's flights", summary["teacher_states"]))
+    found = (
+        ("diagnostic states", summary["diagnostics"]),
+        ("states of the teacher's flights", summary["teacher_states"]),
+    )
     shown = [(name, part) for name, part in found if part and part["n"]]
     knowledge = [("ordinary questions", summary["knowledge"])] if summary["knowledge"] else []
     said = [f"Right in {part['right']} of {part['n']} {name}." for name, part in shown + knowledge]
