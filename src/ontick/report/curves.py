@@ -11,6 +11,7 @@ from rich.table import Table
 from ontick.records import Episode, Json, episode_from_json, whole_json_lines
 from ontick.replays.recorded import EPISODES
 from ontick.report.account import Account
+from ontick.report.parts import Fold, Part
 from ontick.report.tables import curve_table
 from ontick.report.way_tables import ways_table
 
@@ -50,17 +51,23 @@ def ways_in(curve: Json) -> Sequence[str]:
     return list(dict.fromkeys(point["way"] for point in curve["points"] if point.get("way")))
 
 
-def curve_parts(curve: Json) -> Iterator[Table]:
-    """Yield a curve's tables; with several ways a table for each, after what they allow."""
+def curve_parts(curve: Json) -> Iterator[Part]:
+    """Yield a curve's tables; with several ways what they allow, and then a table for each."""
     names = ways_in(curve)
-    if names and "ways" in curve:
+    if not names:
+        yield _points_table(curve, None)
+        return
+    if "ways" in curve:
         yield ways_table(curve)
-    for name in names or [None]:
-        points = [point for point in curve["points"] if point.get("way") == name]
-        table = curve_table({**curve, "points": _complete(points, list(curve["needs_ms"]))})
-        if name is not None:
-            table.title = f"asked {name}"
-        yield table
+    yield Fold("Each way in numbers", tuple(_points_table(curve, name) for name in names))
+
+
+def _points_table(curve: Json, way: str | None) -> Table:
+    points = [point for point in curve["points"] if point.get("way") == way]
+    table = curve_table({**curve, "points": _complete(points, list(curve["needs_ms"]))})
+    if way is not None:
+        table.title = f"asked {way}"
+    return table
 
 
 def _complete(points: Sequence[Json], rules: Sequence[str]) -> list[Json]:

@@ -41,6 +41,7 @@ def tell_flights(account: Account, prefix: str) -> Told:
     sentences = [f"{capital(in_short(summary))} episodes {clock}.", *left_sentences(summary)]
     sentences += [f"It is in a rut: {collapse['rut']}."] if collapse["rut"] else []
     sentences += [f"It {collapse['note']}."] if collapse["note"] else []
+    sentences += _watched(summary)
     return Told(
         title,
         Headline(tuple(sentences)),
@@ -51,6 +52,13 @@ def tell_flights(account: Account, prefix: str) -> Told:
             ("In numbers", [numbers_table(flown, summary, "the evaluation"), *answer_tables([flown])]),
         ],
     )
+
+
+def _watched(summary: Json) -> list[str]:
+    """Say what makes flights of the live page unlike an evaluation's."""
+    by_you, changed = summary.get("flown_by_you"), summary.get("changed_in_flight")
+    said = [f"You had the controls in {by_you} of them."] if by_you else []
+    return said + ([f"Settings were changed in flight in {changed} of them."] if changed else [])
 
 
 def tell_verdict(account: Account, prefix: str) -> Told:

@@ -160,7 +160,7 @@ def _rows(count: int, height: float) -> tuple[Any, Any]:
         axis.set_yticks([])
         axis.grid(axis="x", color=GRID, lw=0.6)
         axis.set_axisbelow(True)
-        axis.tick_params(colors=INK, labelsize=9.5)
+        axis.tick_params(colors=INK, labelsize=9.5, which="both")
         for side in ("top", "right", "left"):
             axis.spines[side].set_visible(False)
         axis.spines["bottom"].set_color(MARK)
@@ -198,7 +198,7 @@ def _in_time(latencies: Any, tick_ms: float, allowed_ms: float | None) -> str:
     told = [f"{np.mean(latencies <= tick_ms):.0%} within a tick"]
     if allowed_ms:
         told.append(f"{np.mean(latencies <= allowed_ms):.0%} within {allowed_ms:g} ms")
-    at_once: float = np.mean(latencies == 0).item()
+    at_once = int(np.count_nonzero(latencies == 0)) / len(latencies)
     return ", ".join([*told, *([f"{at_once:.0%} at once"] if at_once else [])])
 
 
