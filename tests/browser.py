@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -32,7 +32,7 @@ def chromium_path() -> str | None:
 
 
 @contextmanager
-def running_chromium() -> Iterator[Browser]:
+def running_chromium() -> Generator[Browser]:
     """Start Chromium. Where there is none the test is skipped, but in CI (environment variable CI) it fails.
 
     Playwright keeps an event loop in the thread that started it, in which no other can run meanwhile; so end it soon.
@@ -52,7 +52,7 @@ def running_chromium() -> Iterator[Browser]:
             browser.close()
 
 
-def _miss(why: str) -> Any:
+def _miss(why: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(why)
     pytest.skip(why)
@@ -71,7 +71,7 @@ class Watched:
 
 
 @contextmanager
-def watched_page(browser: Browser, **options: Any) -> Iterator[Watched]:
+def watched_page(browser: Browser, **options: Any) -> Generator[Watched]:
     """Open an empty page; at the end it must not have complained. ``options`` are those of a new browser context."""
     context = browser.new_context(**options)
     try:

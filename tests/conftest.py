@@ -2,11 +2,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from api_server import KEY, Proxy, llama_server, running_proxy
+from browser import running_chromium
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # A shared machine may stall any example for a while; that is no failure.
 settings.register_profile("shared", deadline=None, max_examples=60)
@@ -40,3 +45,10 @@ def proxy(api_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     monkeypatch.setenv("ONTICK_API_KEY", KEY)
     with running_proxy(api_port) as proxy:
         yield proxy
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A real browser; skipped where there is none, but not in CI."""
+    with running_chromium() as browser:
+        yield browser

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ontick.errors import OntickError
+from ontick.errors import OntickError, blame
 from ontick.tasks import find_task
 from ontick.tasks.base import Task
 
@@ -29,4 +29,7 @@ def find_recorded_task(asked: Mapping[str, Any], task_module: str | None = None)
     try:
         return FoundTask(find_task(name, module))
     except OntickError as error:
-        return FoundTask(None, f"task {name!r} cannot be found ({error}); what is recorded is shown on gauges")
+        why = str(error)
+    except Exception as error:  # code from outside the package
+        why = blame(error)
+    return FoundTask(None, f"task {name!r} cannot be found ({why}); what is recorded is shown on gauges")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import chain
+from math import isfinite
 from typing import ClassVar
-
-import numpy as np
 
 from ontick.late import Source
 from ontick.records import Episode, Flight
@@ -40,9 +39,8 @@ class StandIn(Task):
 def stand_in(task_name: str, flight: Flight) -> Task:
     """Return a task under whose name and gauges ``flight`` can be shown; each gauge reaches as far as its values do."""
     ticks, final = flight.ticks, flight.episode.final_observation
-    states = [tick.observation.tolist() for tick in ticks] + ([list(final)] if final else [])
-    width = max(map(len, states), default=0)
-    reach = [max((abs(state[place]) for state in states if place < len(state)), default=0.0) for place in range(width)]
+    states: list[list[float]] = [tick.observation.tolist() for tick in ticks] or [list(final)]
+    reach = _reach(states)
     chosen = chain(
         (tick.action for tick in ticks if tick.source is not Source.NOOP),
         (answer.action for answer in flight.answers() if answer.action is not None),
@@ -56,8 +54,13 @@ def stand_in(task_name: str, flight: Flight) -> Task:
         actions: ClassVar = tuple(f"action {number}" for number in range(actions_known))
         noop: ClassVar = left_alone
         features: ClassVar = tuple(
-            Feature(f"value {place + 1}", "", DECIMALS, most if np.isfinite(most) and most > 0 else 1.0)
-            for place, most in enumerate(reach)
+            Feature(f"value {place}", "", DECIMALS, most) for place, most in enumerate(reach, start=1)
         )
 
     return Known()
+
+
+def _reach(states: list[list[float]]) -> list[float]:
+    """Return the largest magnitude of each value, 1 where there is none."""
+    values: list[tuple[float, ...]] = list(zip(*states, strict=True))
+    return [max((abs(value) for value in told if isfinite(value)), default=0.0) or 1.0 for told in values]

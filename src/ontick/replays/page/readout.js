@@ -168,7 +168,7 @@ function inTurn(names) {
     if (turns.at(-1)?.name === name) turns.at(-1).times += 1;
     else turns.push({ name, times: 1 });
   }
-  return turns.map(({ name, times }) => (times > 1 ? `${name} ${times}×` : name)).join(", ");
+  return turns.map(({ name, times }) => (times > 1 ? `${name}\u00a0${times}×` : name)).join(", ");
 }
 
 function soFar(rewards) {

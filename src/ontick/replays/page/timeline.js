@@ -12,6 +12,8 @@ const ASKED = 30;
 const ASKED_HIGH = 2.5;
 const ASKED_APART = 3.5;
 const MOST_ROWS = 6;
+/** In ticks, so that an answer that took no time is to be seen. */
+const SHORTEST = 0.1;
 
 export class Timeline {
   /** The strip and its legend. */
@@ -108,7 +110,8 @@ function answerBars({ answers, tick_ms: tickMs, ticks }) {
   const bars = [...answers]
     .sort((a, b) => a.started_ms - b.started_ms)
     .map(({ started_ms: started, latency_ms: took, valid }) => {
-      const [from, to] = [within(started), within(started + took)];
+      const from = within(started);
+      const to = Math.max(within(started + took), from + SHORTEST);
       let row = ends.findIndex((end) => end < from);
       if (row < 0) row = ends.length < MOST_ROWS ? ends.length : ends.indexOf(Math.min(...ends));
       ends[row] = to;
