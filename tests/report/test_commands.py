@@ -30,15 +30,49 @@ RUNS = {
         *["--predict", "target", "--guess", "none", "--model.threads", "2", "--model.price", "0.05", "0.08"],
     ],
     "eval, a prompt": [
-        *["eval", "cartpole", "none", *VIRTUAL, "--episodes", "1", "--reading", "generate", "--prompt.numbers", "letter"],
+        *[
+            "eval",
+            "cartpole",
+            "none",
+            *VIRTUAL,
+            "--episodes",
+            "1",
+            "--reading",
+            "generate",
+            "--prompt.numbers",
+            "letter",
+        ],
         *["--prompt.features", "angle", "spin", "--prompt.examples", "4", "--prompt.examples-in", "system"],
         *["--prompt.layout", "compact", "--model.context-tokens", "512", "--model.timeout-s", "3.5"],
     ],
     "verdict": ["verdict", "cartpole", "none", *VIRTUAL, "--episodes", "1", "--late", "noop"],
     "cliff": ["cliff", "cartpole", "none", "--episodes", "1", "--seed", "3"],
     "cliff, own delays": ["cliff", "cartpole", "none", "--episodes", "1", "--delays", "0", "12.5", "--late", "noop"],
-    "cliff, ways": ["cliff", "cartpole", "teacher", "--episodes", "1", "--delays", "0", "--ways", "serial", "pipelined"],
-    "cliff, all ways": ["cliff", "cartpole", "teacher", "--episodes", "1", "--delays", "0", "--ways", "all", "--latency", "5"],
+    "cliff, ways": [
+        "cliff",
+        "cartpole",
+        "teacher",
+        "--episodes",
+        "1",
+        "--delays",
+        "0",
+        "--ways",
+        "serial",
+        "pipelined",
+    ],
+    "cliff, all ways": [
+        "cliff",
+        "cartpole",
+        "teacher",
+        "--episodes",
+        "1",
+        "--delays",
+        "0",
+        "--ways",
+        "all",
+        "--latency",
+        "5",
+    ],
     "compare": ["compare", "cartpole", "none", "--episodes", "1", "--late", "noop", "--delay", "5"],
     "probe": ["probe", "cartpole", "teacher", "--states", "5", "--seed", "2", "--questions", "few"],
 }
@@ -51,9 +85,7 @@ def asked_by(arguments: list[str], runs: Path, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_the_command_of_a_run_makes_the_same_run(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_of_a_run_makes_the_same_run(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = asked_by(RUNS[name], tmp_path, capsys)
     command = command_of(asked, find_task("cartpole"))
     assert command is not None

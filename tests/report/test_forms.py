@@ -14,7 +14,15 @@ from rich.text import Text
 
 from ontick.report.forms import as_html, as_markdown, escaped, plain
 
-HOSTILE = ["</td></tr></table><script>alert(1)</script>", "a|b", "**bold** _x_", "[red]no markup[/red]", "`x`", "&lt;", "\\|"]
+HOSTILE = [
+    "</td></tr></table><script>alert(1)</script>",
+    "a|b",
+    "**bold** _x_",
+    "[red]no markup[/red]",
+    "`x`",
+    "&lt;",
+    "\\|",
+]
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"], include_characters=" "), max_size=12)
 CELLS = st.one_of(WORDS, st.sampled_from(HOSTILE))
@@ -114,7 +122,12 @@ def test_columns_keep_their_side_and_rows_their_lines() -> None:
     found = Reader(str(as_html(table)))
     assert [attributes.get("class") for tag, attributes in found.elements if tag == "td"] == ["to-right", "to-right"]
     assert [attributes.get("class") for tag, attributes in found.elements if tag == "tr"] == [None, "ends", None]
-    assert [attributes.get("scope") for tag, attributes in found.elements if tag == "th"] == ["col", "col", "row", "row"]
+    assert [attributes.get("scope") for tag, attributes in found.elements if tag == "th"] == [
+        "col",
+        "col",
+        "row",
+        "row",
+    ]
     assert as_markdown(table).splitlines()[3] == "| :-- | --: |"
     assert as_markdown(table).endswith("\n\nbelow")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +13,15 @@ import pytest
 
 from browser import Watched, running_chromium, screenshot, watched_page
 from ontick.report.publish import publish
-from recorded_runs import HOSTILE, make_hostile, make_verdict
+from reports import HOSTILE
 
 OPENED = "details => details.open = true"
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def pages(runs: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
-    runs = {"verdict": make_verdict(folder), "hostile": make_hostile(folder)}
-    return {name: Path(publish([run], folder / f"{name}-report")["html"]) for name, run in runs.items()}
+    return {name: Path(publish([runs(name)], folder / name)["html"]) for name in ("verdict", "hostile")}
 
 
 @contextmanager
@@ -47,13 +48,16 @@ def watch_first(watched: Watched) -> Any:
 
 
 def test_a_replay_opens_and_plays(pages: dict[str, Path]) -> None:
+    from playwright import sync_api
+
+    expect: Any = sync_api.expect
     with opened(pages["verdict"]) as watched:
         assert watched.page.locator(".ot-player").count() == 0
         player = watch_first(watched)
         scrub = player.locator("input.ot-scrub")
         assert scrub.input_value() == "0"
         player.get_by_role("button", name="Play").click()
-        watched.page.wait_for_function("document.querySelector('input.ot-scrub').valueAsNumber > 3")
+        expect(scrub).to_have_value(re.compile("[3-9]|[0-9]{2}"))
         drawn = player.locator("canvas").first.evaluate(
             "canvas => new Set(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).size"
         )
@@ -62,16 +66,19 @@ def test_a_replay_opens_and_plays(pages: dict[str, Path]) -> None:
 
 
 def test_what_is_closed_is_put_away_and_opens_again(pages: dict[str, Path]) -> None:
+    from playwright import sync_api
+
+    expect: Any = sync_api.expect
     with opened(pages["verdict"]) as watched:
         watch_first(watched)
         summary = watched.page.locator("details.reel > summary").first
         summary.click()
-        watched.page.wait_for_function("document.querySelectorAll('.ot-player').length === 0")
+        expect(watched.page.locator(".ot-player")).to_have_count(0)
         summary.click()
         watched.page.locator(".ot-player").wait_for()
         second = watched.page.locator("details.reel > summary").nth(1)
         second.click()
-        watched.page.wait_for_function("document.querySelectorAll('.ot-player').length === 2")
+        expect(watched.page.locator(".ot-player")).to_have_count(2)
 
 
 def test_it_follows_the_theme_plots_too(pages: dict[str, Path]) -> None:
@@ -123,7 +130,6 @@ def test_a_screen_reader_finds_its_way(pages: dict[str, Path]) -> None:
             target = page.locator(link.get_attribute("href") or "nowhere")
             assert target.get_by_role("heading", level=2).first.inner_text() == link.inner_text()
         levels = page.evaluate("[...document.querySelectorAll('h1, h2, h3, h4')].map(h => Number(h.tagName[1]))")
-        assert all(deeper <= level + 1 for level, deeper in zip(levels, levels[1:], strict=False))
+        assert all(deeper <= level + 1 for level, deeper in pairwise(levels))
         assert page.get_by_role("img", name="real time: 67 answers took").count() >= 1
-        unnamed = "[...document.querySelectorAll('[tabindex]')].filter(e => !e.getAttribute('aria-label') && e.tagName != 'PRE')"
-        assert page.evaluate(f"{unnamed}.length") == 0
+        assert page.locator("[tabindex]:not([aria-label]):not(pre)").count() == 0

@@ -1,16 +1,11 @@
-"""What a report says of runs, in its page and in Markdown: all that is recorded, and what is missing."""
+"""What a report says of runs, in its page and in Markdown: all that is recorded."""
 
 from __future__ import annotations
 
-import base64
-import gzip
 import json
-import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from html.parser import HTMLParser
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,85 +15,7 @@ from ontick.durations import precise_ms
 from ontick.evaluation.episodes import ClockName, Setup, evaluate, prepare
 from ontick.records import Json
 from ontick.report.html_page import MOST_PACKED
-from ontick.report.publish import publish
-from recorded_runs import (
-    CARTPOLE,
-    HOSTILE,
-    cut_short,
-    make_cliff,
-    make_comparison,
-    make_eval,
-    make_hostile,
-    make_verdict,
-    make_ways,
-)
-
-MAKERS = {
-    "eval": make_eval,
-    "verdict": make_verdict,
-    "cliff": make_cliff,
-    "ways": make_ways,
-    "compare": make_comparison,
-    "hostile": make_hostile,
-}
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    folder, made = tmp_path_factory.mktemp("runs"), dict[str, Path]()
-
-    def find(name: str) -> Path:
-        if name not in made:
-            made[name] = MAKERS[name](folder)
-        return made[name]
-
-    return find
-
-
-class Page(HTMLParser):
-    """What of a page is an element, and what is read."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.words = ""
-        self.scripts: list[str] = []
-        self._script = self._style = False
-        self.feed(html)
-        self.words = " ".join(self.words.split())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        self._script, self._style = tag == "script", tag == "style"
-        if self._script:
-            self.scripts.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._script = self._style = False
-        self.words += " " if tag in {"td", "th", "dd", "dt", "p", "li", "summary", "h1", "h2", "h3"} else ""
-
-    def handle_data(self, data: str) -> None:
-        if self._script:
-            self.scripts[-1] += data
-        elif not self._style:
-            self.words += data
-
-    def of(self, tag: str) -> Iterator[dict[str, str | None]]:
-        return (attributes for name, attributes in self.elements if name == tag)
-
-    def replays(self) -> list[Json]:
-        kinds = [attributes.get("type") for attributes in self.of("script")]
-        packed = [text for kind, text in zip(kinds, self.scripts, strict=True) if kind == "application/octet-stream"]
-        return [json.loads(gzip.decompress(base64.b64decode(text))) for text in packed]
-
-
-def report(to: Path, *folders: Path) -> tuple[Json, Page, str]:
-    result = publish(folders, to)
-    return result, Page(Path(result["html"]).read_text()), Path(result["markdown"]).read_text()
-
-
-def summary_of(run: Path) -> Json:
-    return json.loads((run / "summary.json").read_text())
+from reports import HOSTILE, plainly, report, summary_of
 
 
 def numbers_of(summary: Json) -> list[str]:
@@ -121,11 +38,6 @@ def numbers_of(summary: Json) -> list[str]:
     ]
 
 
-def plainly(markdown: str) -> str:
-    """Return the words of Markdown, its cells apart by a blank."""
-    return " ".join(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", markdown.replace("|", " ").replace("**", "")).split())
-
-
 def test_every_number_of_an_evaluation_is_told(runs: Callable[[str], Path], tmp_path: Path) -> None:
     run = runs("eval")
     result, page, markdown = report(tmp_path / "report", run)
@@ -136,7 +48,7 @@ def test_every_number_of_an_evaluation_is_told(runs: Callable[[str], Path], tmp_
         assert number in plainly(markdown)
     for kind in summary["failures_left"]:
         assert f"failed: {kind}" in page.words
-    assert "in simulated time" in page.words
+    assert "in simulated time with latency 70, late rule hold." in page.words
 
 
 def test_a_verdict_comes_first_and_tells_both_of_its_runs(runs: Callable[[str], Path], tmp_path: Path) -> None:
@@ -210,6 +122,55 @@ def test_a_probe_tells_its_answers(tmp_path: Path, capsys: pytest.CaptureFixture
         assert f"Right in {probe['diagnostics']['right']} of {probe['diagnostics']['n']} diagnostic states." in told
 
 
+def make_demo(runs: Callable[[str], Path], folder: Path) -> Json:
+    """Put a demo's folder together from other runs; of its parts three are there."""
+    folder.mkdir(parents=True)
+    controllers = [["teacher", None], ["teacher", "lognormal:150,0.25"]]
+    asked = {"verb": "demo", "episodes": 3, "seed": 0, "controllers": controllers}
+    (folder / "run.json").write_text(json.dumps({"asked": asked}))
+    shutil.copytree(runs("cliff"), folder / "cartpole-curve")
+    shutil.copytree(runs("verdict"), folder / "lunarlander-teacher-delayed")
+    shutil.copytree(runs("verdict"), folder / "cartpole-teacher")
+    story = {"verdicts": [summary_of(runs("verdict"))], "curves": [summary_of(runs("cliff"))], "run": str(folder)}
+    (folder / "summary.json").write_text(json.dumps(story))
+    return story
+
+
+def test_a_demo_tells_the_whole_story(runs: Callable[[str], Path], tmp_path: Path) -> None:
+    make_demo(runs, tmp_path / "demo")
+    result, page, markdown = report(tmp_path / "report", tmp_path / "demo")
+    why = summary_of(runs("verdict"))["why"]
+    for told in (page.words, plainly(markdown)):
+        assert "Latency: teacher + lognormal:150,0.25 on lunarlander" in told
+        assert f"lunarlander, teacher + lognormal:150,0.25: {why}" in told
+        assert "cartpole: the curve in numbers" in told
+        assert "teacher + lognormal:150,0.25, real time" in told
+        assert "ontick demo" in told
+    assert len(page.replays()) == 24
+    missing = [note.partition(" is missing")[0] for note in result["notes"]]
+    assert missing == ["lunarlander, latency curve", "cartpole, teacher + lognormal:150,0.25", "lunarlander, teacher"]
+
+
+def test_the_demo_ends_with_its_report(
+    runs: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def tell(run: Path, **_: object) -> Json:
+        return make_demo(runs, run)
+
+    monkeypatch.setattr("ontick.evaluation.demo.tell", tell)
+    assert main(["demo", "--runs", str(tmp_path / "said")]) == 0
+    said = capsys.readouterr().out.replace("\n", "")
+    page = next((tmp_path / "said").glob("*/report/report.html"))
+    assert said.endswith(f"report: {page}")
+    assert main(["demo", "--runs", str(tmp_path / "printed"), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert set(printed) == {"verdicts", "curves", "run", "report"}
+    assert Path(printed["report"]).is_file()
+
+
 def test_several_runs_stand_side_by_side(runs: Callable[[str], Path], tmp_path: Path) -> None:
     first, second = runs("eval"), runs("verdict")
     result, page, markdown = report(tmp_path / "report", first, second)
@@ -237,10 +198,14 @@ def test_text_of_someone_elses_is_shown_and_means_nothing(runs: Callable[[str], 
     shown = " ".join(HOSTILE.split())
     assert page.words.count(shown) > 5
     assert not list(page.of("img"))
-    assert all("nonce" in attributes or attributes["type"] == "application/octet-stream" for attributes in page.of("script"))
+    assert all(
+        "nonce" in attributes or attributes["type"] == "application/octet-stream" for attributes in page.of("script")
+    )
     assert "<script>document" not in Path(result["html"]).read_text()
     assert not re.search(r"(?<!\\)<(?!br>)(?=[a-z/])", re.sub(r"^    .*$", "", markdown, flags=re.MULTILINE))
-    assert {answer["text"] for replay in page.replays() for answer in replay["answers"] if "text" in answer} == {HOSTILE}
+    assert {answer["text"] for replay in page.replays() for answer in replay["answers"] if "text" in answer} == {
+        HOSTILE
+    }
 
 
 def test_the_page_forbids_every_network(runs: Callable[[str], Path], tmp_path: Path) -> None:
@@ -299,165 +264,3 @@ def test_what_does_not_fit_is_left_out_and_named(
     assert {replay["outcome"] == "crash" for replay in held} == {True, False}
     assert result["notes"] == [f"{12 - len(held)} of 12 replays do not fit into the page and are left out"]
     assert page.words.count("its replay did not fit") == 12 - len(held)
-
-
-def test_what_is_whole_of_a_killed_run_is_shown_and_the_rest_named(
-    runs: Callable[[str], Path], tmp_path: Path
-) -> None:
-    run = cut_short(runs("eval"), tmp_path / "killed", 2)
-    result, page, markdown = report(tmp_path / "report", run)
-    assert any("did not come to its end" in note for note in result["notes"])
-    assert any("2 of 4 episodes are recorded; not seeds 2, 3" in note for note in result["notes"])
-    for told in (page.words, plainly(markdown)):
-        assert "in 0 of 2 episodes" in told
-        for note in result["notes"]:
-            assert note in told
-    assert {replay["seed"] for replay in page.replays()} == {0, 1}
-
-
-def test_a_verdict_that_was_not_reached_still_shows_its_flights(runs: Callable[[str], Path], tmp_path: Path) -> None:
-    run = tmp_path / "judged"
-    shutil.copytree(runs("verdict"), run)
-    (run / "summary.json").unlink()
-    shutil.rmtree(run / "real_time")
-    result, page, _ = report(tmp_path / "report", run)
-    assert "There is no verdict: the run was cut short." in page.words
-    assert "real time is missing" in " ".join(result["notes"])
-    assert len(page.replays()) == 6
-
-
-def test_points_of_a_killed_curve_are_shown(runs: Callable[[str], Path], tmp_path: Path) -> None:
-    run = cut_short(runs("cliff"), tmp_path / "killed", 17)
-    result, page, _ = report(tmp_path / "report", run)
-    whole = summary_of(runs("cliff"))["points"]
-    flown = [json.loads(line) for line in (run / "episodes.jsonl").read_bytes().splitlines()[:16]]
-    shown = {(episode["late"], episode["delay_ms"]) for episode in flown}
-    both = [point for point in whole if {("hold", point["delay_ms"]), ("noop", point["delay_ms"])} <= shown]
-    assert 0 < len(both) < len(whole)
-    for point in both:
-        assert f"{point['perfect']}/{point['n']} {point['score_mean']:.1f}" in page.words
-    assert "Which latency is allowed is not known: the curve was cut short." in page.words
-    assert len(result["notes"]) >= 1
-
-
-def test_a_damaged_part_is_named_and_the_others_are_shown(runs: Callable[[str], Path], tmp_path: Path) -> None:
-    run = tmp_path / "judged"
-    shutil.copytree(runs("verdict"), run)
-    (run / "frozen" / "run.json").write_text("{")
-    (run / "real_time" / "ticks.jsonl.gz").write_bytes(b"no gzip")
-    result, page, _ = report(tmp_path / "report", run)
-    assert any("frozen" in note and "damaged" in note for note in result["notes"])
-    assert any("ticks.jsonl.gz is damaged" in note for note in result["notes"])
-    assert summary_of(run)["why"] in page.words
-    assert page.replays() == []
-
-
-def test_a_task_that_is_not_known_is_not_imported_from_the_record(
-    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    own = tmp_path / "own.py"
-    own.write_text((root / "docs" / "examples" / "acrobot.py").read_text())
-    asked = ["--task-module", str(own), "--clock", "virtual", "--episodes", "1", "--runs", str(tmp_path)]
-    assert main(["eval", "acrobot", "random", *asked, "--json"]) == 0
-    run = json.loads(capsys.readouterr().out)["run"]
-    own.write_text("raise SystemExit('imported')")
-    assert main(["report", run]) == 0
-    assert "show it with --task-module FILE" in capsys.readouterr().out
-    page = Page((Path(run) / "report" / "report.html").read_text())
-    assert len(page.replays()) == 1
-    module = str(root / "docs" / "examples" / "acrobot.py")
-    assert main(["report", run, "--task-module", module, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["notes"] == []
-
-
-def test_a_controllers_name_does_not_lead_out_of_the_run(runs: Callable[[str], Path], tmp_path: Path) -> None:
-    run = tmp_path / "demo"
-    run.mkdir()
-    shutil.copytree(runs("eval"), tmp_path / "secret")
-    asked = {"verb": "demo", "episodes": 1, "seed": 0, "controllers": [["x/../../../secret", None]]}
-    (run / "run.json").write_text(json.dumps({"asked": asked}))
-    (run / "cartpole-x").mkdir()
-    _, page, _ = report(tmp_path / "report", run)
-    assert page.replays() == []
-
-
-def test_the_verb_prints_one_object_and_replaces_its_own_report(
-    runs: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run = tmp_path / "run"
-    shutil.copytree(runs("eval"), run)
-    for _ in range(2):
-        assert main(["report", str(run), "--json"]) == 0
-        printed = capsys.readouterr().out
-        assert len(printed.splitlines()) == 1
-        result = json.loads(printed)
-    assert list(result) == ["html", "markdown", "plots", "runs", "notes"]
-    assert result["html"] == str(run / "report" / "report.html")
-    assert result["runs"] == [str(run)]
-    assert all(Path(plot).stat().st_size > 1000 for plot in result["plots"])
-    assert {file.name for file in run.iterdir()} == {
-        *("run.json", "episodes.jsonl", "ticks.jsonl.gz", "summary.json", "report")
-    }
-    assert main(["report", str(run), str(run), "--runs", str(tmp_path / "several")]) == 0
-    assert "page: " in capsys.readouterr().out
-    assert len(list((tmp_path / "several").glob("*-report/report.html"))) == 1
-
-
-def test_mistakes_are_told_in_a_line_and_leave_nothing(
-    runs: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run, other = tmp_path / "run", tmp_path / "other"
-    shutil.copytree(runs("eval"), run)
-    other.mkdir()
-    (other / "mine.txt").write_text("mine")
-    damaged = tmp_path / "damaged"
-    shutil.copytree(run, damaged)
-    (damaged / "run.json").write_text("{")
-    strange = tmp_path / "strange"
-    shutil.copytree(run, strange)
-    (strange / "summary.json").write_text('{"n": 4}')
-    mistakes = (
-        (["report"], "name folders of runs"),
-        (["report", str(tmp_path / "nowhere")], "is not a run"),
-        (["report", str(other)], "is not a run"),
-        (["report", str(damaged)], "is damaged"),
-        (["report", str(strange)], "restore it from a copy"),
-        (["report", str(run), "--to", str(other)], "holds something else than a report"),
-        (["report", str(run), "--to", str(other / "mine.txt")], "is a file"),
-        (["report", str(run), "--to", str(other / "mine.txt" / "x")], "cannot write"),
-        (["report", str(run), "--to", "/proc/nowhere/report"], "cannot write"),
-        (["report", str(run), str(tmp_path / "nowhere"), "--to", str(tmp_path / "new")], "is not a run"),
-    )
-    before = sorted(map(str, tmp_path.rglob("*")))
-    for arguments, says in mistakes:
-        assert main(arguments) == 2
-        captured = capsys.readouterr()
-        assert captured.out == ""
-        assert len(captured.err.splitlines()) == 1
-        assert says in captured.err
-    assert sorted(map(str, tmp_path.rglob("*"))) == before
-
-
-def test_a_report_that_breaks_off_leaves_the_older_one(
-    runs: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    result, _, _ = report(tmp_path / "report", runs("eval"))
-    before = Path(result["html"]).read_bytes()
-
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, os.strerror(28))
-
-    monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(Exception, match="No space left"):
-        publish([runs("eval")], tmp_path / "report")
-    assert Path(result["html"]).read_bytes() == before
-    assert [file.name for file in tmp_path.iterdir()] == ["report"]
-
-
-def test_no_secret_of_the_environment_is_told(
-    runs: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ONTICK_API_KEY", "sk-not-to-be-told")
-    evaluated = evaluate(prepare(replace(CARTPOLE, episodes=1)), tmp_path / "run").run
-    result, _, markdown = report(tmp_path / "report", evaluated)
-    assert "sk-not-to-be-told" not in markdown + Path(result["html"]).read_text()

@@ -38,7 +38,7 @@ def tell_flights(account: Account, prefix: str) -> Told:
     if summary is None or not summary["n"]:
         return Told(title, Headline(("No finished episode is recorded.",)), [], [replays])
     collapse = summary["collapse"]
-    sentences = [f"{capital(in_short(summary))} episodes {clock}.", *left_sentences(summary)]
+    sentences = [f"{capital(in_short(summary))} episodes {clock}{_conditions(asked)}.", *left_sentences(summary)]
     sentences += [f"It is in a rut: {collapse['rut']}."] if collapse["rut"] else []
     sentences += [f"It {collapse['note']}."] if collapse["note"] else []
     sentences += _watched(summary)
@@ -52,6 +52,12 @@ def tell_flights(account: Account, prefix: str) -> Told:
             ("In numbers", [numbers_table(flown, summary, "the evaluation"), *answer_tables([flown])]),
         ],
     )
+
+
+def _conditions(asked: Json) -> str:
+    """Say how late answers were made to be, and what a tick did without one."""
+    said = [f" with {name} {asked[name]}" for name in ("latency", "delay") if asked.get(name)]
+    return " and".join(said) + (f", late rule {asked['late']}" if asked.get("late") else "")
 
 
 def _watched(summary: Json) -> list[str]:

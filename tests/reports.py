@@ -1,10 +1,15 @@
-"""Runs for the tests of reports: made once, quickly, under the virtual clock."""
+"""Runs for the tests of reports, made quickly, and reports as they are read."""
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
+import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 
 from ontick.evaluation.cliff import fly_curve
@@ -13,7 +18,8 @@ from ontick.evaluation.episodes import ClockName, Setup, evaluate, prepare
 from ontick.evaluation.points import CurveSetup
 from ontick.evaluation.verdict import reach_verdict
 from ontick.late import LateRule
-from ontick.records import AnswerRecord, Flight, RunWriter, Tick
+from ontick.records import AnswerRecord, Flight, Json, RunWriter, Tick
+from ontick.report.publish import publish
 
 LATE = Setup("lunarlander", "teacher", episodes=6, clock=ClockName.VIRTUAL, delay="lognormal:150,0.25")
 CARTPOLE = Setup("cartpole", "teacher", episodes=4, clock=ClockName.VIRTUAL, latency="70")
@@ -70,3 +76,64 @@ def cut_short(run: Path, to: Path, whole_episodes: int) -> Path:
     lines = (to / "episodes.jsonl").read_bytes().splitlines(keepends=True)
     (to / "episodes.jsonl").write_bytes(b"".join(lines[:whole_episodes]) + lines[whole_episodes][:40])
     return to
+
+
+MAKERS: dict[str, Callable[[Path], Path]] = {
+    "eval": make_eval,
+    "verdict": make_verdict,
+    "cliff": make_cliff,
+    "ways": make_ways,
+    "compare": make_comparison,
+    "hostile": make_hostile,
+}
+
+
+class Page(HTMLParser):
+    """What of a page is an element, and what is read."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words = ""
+        self.scripts: list[str] = []
+        self._script = self._style = False
+        self.feed(html)
+        self.words = " ".join(self.words.split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._script, self._style = tag == "script", tag == "style"
+        if self._script:
+            self.scripts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._script = self._style = False
+        self.words += " " if tag in {"td", "th", "dd", "dt", "p", "li", "summary", "h1", "h2", "h3"} else ""
+
+    def handle_data(self, data: str) -> None:
+        if self._script:
+            self.scripts[-1] += data
+        elif not self._style:
+            self.words += data
+
+    def of(self, tag: str) -> Iterator[dict[str, str | None]]:
+        return (attributes for name, attributes in self.elements if name == tag)
+
+    def replays(self) -> list[Json]:
+        kinds = [attributes.get("type") for attributes in self.of("script")]
+        packed = [text for kind, text in zip(kinds, self.scripts, strict=True) if kind == "application/octet-stream"]
+        return [json.loads(gzip.decompress(base64.b64decode(text))) for text in packed]
+
+
+def report(to: Path, *folders: Path) -> tuple[Json, Page, str]:
+    result = publish(folders, to)
+    return result, Page(Path(result["html"]).read_text()), Path(result["markdown"]).read_text()
+
+
+def summary_of(run: Path) -> Json:
+    return json.loads((run / "summary.json").read_text())
+
+
+def plainly(markdown: str) -> str:
+    """Return the words of Markdown, its cells apart by a blank."""
+    return " ".join(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", markdown.replace("|", " ").replace("**", "")).split())
