@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +25,7 @@ def pages(runs: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory)
 
 
 @contextmanager
-def opened(page: Path, **options: Any) -> Iterator[Watched]:
+def opened(page: Path, **options: Any) -> Generator[Watched]:
     """Open a report with the network off; it must ask for nothing but itself."""
     with running_chromium() as browser, watched_page(browser, offline=True, **options) as watched:
         asked: list[str] = []
