@@ -24,6 +24,7 @@ def test_one_episode_is_read_as_all_are(tmp_path: Path) -> None:
     assert whole == [as_told(flight) for flight in flown.flights]
     assert [as_told(recorded.flight(number)) for number in range(4)] == whole
     assert [(number, as_told(flight)) for number, flight in recorded.flights()] == list(enumerate(whole))
+    assert [(number, as_told(flight)) for number, flight in recorded.flights({1, 3})] == [(1, whole[1]), (3, whole[3])]
     assert recorded.notes == ()
     assert recorded.replayable == 4
     assert recorded.summary == read_run(tmp_path / "run").summary

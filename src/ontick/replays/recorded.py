@@ -6,9 +6,10 @@ Ticks are read for the episode that is asked for; of those before it only the li
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -61,7 +62,7 @@ class Recorded:
     @cached_property
     def replayable(self) -> int:
         """How many episodes have whole ticks; they are the first ones."""
-        whole, room = 0, self._tick_lines[0]
+        whole, room = 0, self._whole_ticks[0]
         for episode in self.episodes:
             room -= episode.steps
             if room < 0 or not self.keeps_ticks:
@@ -80,10 +81,30 @@ class Recorded:
             raise OntickError(f"{self.folder} has no episode {number}; {held}")
         if not self.keeps_ticks:
             raise OntickError(f"{self.folder} keeps no ticks ({self.asked.get('verb')}), so it has no replays")
-        episode = self.episodes[number]
         skipped = sum(before.steps for before in self.episodes[:number])
+        return self._flight(number, _tick_lines(self.folder / TICKS, skipped))
+
+    def flights(self, numbers: Container[int] | None = None) -> Iterator[tuple[int, Flight]]:
+        """Yield the episodes of these numbers, or all, that can be replayed, in the order flown.
+
+        The file of ticks is read once. One whose ticks are damaged inside is left out; `flight` says what is wrong.
+        """
+        lines = _tick_lines(self.folder / TICKS)
+        for number, episode in enumerate(self.episodes[: self.replayable]):
+            its_own = list(islice(lines, episode.steps))
+            if numbers is not None and number not in numbers:
+                continue
+            try:
+                flight = self._flight(number, its_own)
+            except OntickError:
+                continue
+            yield number, flight
+
+    def _flight(self, number: int, lines: Iterable[bytes]) -> Flight:
+        """Return an episode whose ticks are the first of ``lines``."""
+        episode = self.episodes[number]
         try:
-            ticks = tuple(map(tick_from_json, _lines(self.folder / TICKS, skipped, episode.steps)))
+            ticks = [tick_from_json(json.loads(line)) for line in islice(lines, episode.steps)]
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise self._unreadable(episode, f"damaged ({error})") from error
         if len(ticks) < episode.steps:
@@ -92,21 +113,13 @@ class Recorded:
             raise self._unreadable(episode, "damaged (they are not in order)")
         return Flight(episode, ticks)
 
-    def flights(self) -> Iterator[tuple[int, Flight]]:
-        """Yield every episode that can be replayed with its number, in the order flown."""
-        for number in range(self.replayable):
-            try:
-                yield number, self.flight(number)
-            except OntickError:
-                continue  # damaged inside; whoever asks for it by its number is told
-
     def _unreadable(self, episode: Episode, how: str) -> OntickError:
         return OntickError(
             f"the ticks of seed {episode.seed} in {self.folder} are {how}; restore {TICKS} from a copy, or fly it again"
         )
 
     @cached_property
-    def _tick_lines(self) -> tuple[int, str | None]:
+    def _whole_ticks(self) -> tuple[int, str | None]:
         """How many whole ticks there are, and what is wrong behind them."""
         lines = 0
         if not self.keeps_ticks:
@@ -141,7 +154,7 @@ class Recorded:
             if self.episodes:
                 yield "it keeps no ticks, so its episodes cannot be replayed"
             return
-        _, wrong = self._tick_lines
+        _, wrong = self._whole_ticks
         if wrong is not None:
             yield wrong
         if lost := [episode.seed for episode in self.episodes[self.replayable :]]:
@@ -207,16 +220,15 @@ def _read_summary(path: Path, damage: list[str]) -> Json | None:
     return None
 
 
-def _lines(path: Path, skipped: int, wanted: int) -> Iterator[Json]:
-    """Yield ``wanted`` lines of ticks after ``skipped``; lines are parsed only where they are wanted."""
+def _tick_lines(path: Path, skipped: int = 0) -> Iterator[bytes]:
+    """Yield the lines of ticks after the first ``skipped``, unread.
+
+    Raises:
+        ValueError: the file is damaged there.
+        OSError: it cannot be read.
+    """
     for member in gzip_members(path):
         there = member.count(b"\n")
-        if there <= skipped:
-            skipped -= there
-            continue
-        for line in member.splitlines()[skipped : skipped + wanted]:
-            yield json.loads(line)
-            wanted -= 1
-        skipped = 0
-        if wanted <= 0:
-            return
+        if there > skipped:
+            yield from member.splitlines()[skipped:]
+        skipped = max(0, skipped - there)
