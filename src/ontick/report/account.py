@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ from ontick.errors import OntickError
 from ontick.evaluation.demo import TASKS
 from ontick.evaluation.summary import summarise
 from ontick.late import LateRule
-from ontick.records import INTERRUPTED, Flight, Json, Run
+from ontick.records import INTERRUPTED, Flight, Json
 from ontick.replays.recorded import RUN, SUMMARY, Recorded, read_recorded
 from ontick.replays.recorded_task import find_recorded_task
 from ontick.tasks.base import Task
@@ -54,11 +53,7 @@ class Account:
     @cached_property
     def flights(self) -> tuple[Flight, ...]:
         """Every episode whose ticks are whole, one stopped in flight too, in the order flown."""
-        run = Run(self.folder, self.recorded.run, self.recorded.episodes, None)
-        try:
-            return tuple(islice(run.flights(), self.recorded.replayable))
-        except OntickError:  # damaged somewhere inside; what can be read is read one by one
-            return tuple(flight for _, flight in self.recorded.flights())
+        return tuple(flight for _, flight in self.recorded.flights())
 
     @cached_property
     def finished(self) -> tuple[Flight, ...]:
