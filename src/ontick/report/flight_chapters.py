@@ -129,4 +129,4 @@ def numbers_and_replays(part: Account) -> list[Part]:
     """Return what there is to say of one run among several."""
     flown = flown_of(part)
     numbers: list[Part] = [] if flown.summary is None else [numbers_table(flown, flown.summary, "the evaluation")]
-    return [*numbers, *answer_tables([flown]), *reels_of(part, flown)]
+    return [*reels_of(part, flown), *numbers, *answer_tables([flown])]
