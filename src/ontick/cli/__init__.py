@@ -19,6 +19,7 @@ from ontick.cli.data import Collect, Data, Export, Import
 from ontick.cli.flying import Cliff, Compare, Demo, Eval, Verdict
 from ontick.cli.options import INTERRUPTED
 from ontick.cli.pilots import Pilots, Push
+from ontick.cli.reporting import Report
 from ontick.cli.training import Train
 from ontick.cli.watching import Watch
 from ontick.errors import OntickError, blame
@@ -43,6 +44,7 @@ VERBS: tuple[type[Verb], ...] = (
     Compare,
     Latency,
     Probe,
+    Report,
     Prompt,
     Models,
     Collect,

@@ -23,6 +23,7 @@ from ontick.cli.options import (
     Ways,
     late_rules,
 )
+from ontick.cli.reporting import REPORT
 from ontick.errors import OntickError
 from ontick.evaluation import demo
 from ontick.evaluation.cliff import fly_curve
@@ -37,6 +38,7 @@ from ontick.report import model_tables, tables
 from ontick.report.film_forms import FILMS, FilmFormat, check_format
 from ontick.report.live_line import LiveLine
 from ontick.report.plots import plot_curves, plot_ways
+from ontick.report.publish import publish
 from ontick.report.terminal import Bar, progress_bar, say
 from ontick.report.way_tables import left_out_line, remedies_table, ways_table
 from ontick.tasks import find_task
@@ -209,10 +211,11 @@ class Demo(Recorded):
             story = demo.tell(folder, episodes=self.episodes, seed=self.seed, progress=progress, on_verdict=self._say)
             picture = folder / "latency_curves.png"
             plot_curves(story["curves"], picture, story["verdicts"])
+        with progress_bar(REPORT) as progress:
+            page = publish([folder], folder / REPORT, progress=progress)["html"]
         judged = story["verdicts"]
-        self.show(
-            story, tables.verdict_table(judged), *remedies_table(judged), f"latency curves: {picture}", f"run: {folder}"
-        )
+        said = (f"latency curves: {picture}", f"run: {folder}", f"report: {page}")
+        self.show({**story, "report": page}, tables.verdict_table(judged), *remedies_table(judged), *said)
         return 0
 
     def _say(self, verdict: Json) -> None:

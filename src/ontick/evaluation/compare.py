@@ -47,7 +47,8 @@ def compare(
         raise OntickError("there is nothing to compare; name the controllers")
     for setup in setups:
         prepare(setup)
-    writer = RunWriter(run, {"verb": "compare", "controllers": list(comparison.controllers), **_asked(comparison)})
+    compared = {"controllers": list(comparison.controllers), "late_rules": list(comparison.late_rules)}
+    writer = RunWriter(run, {"verb": "compare", **compared, **_asked(comparison)})
     parts = expected_s(setups[0])
     names = [f"{number} {setup.controller}" for number, setup in enumerate(setups, start=1)]
     each = sum(parts[part] for part in (FROZEN, REAL_TIME))

@@ -30,14 +30,7 @@ def plot_curves(curves: Sequence[Json], path: Path, controllers: Sequence[Json] 
     Raises:
         OntickError: the file cannot be written.
     """
-    from matplotlib.figure import Figure
-
-    figure: Any = Figure(figsize=(5.6 * len(curves), 4.0), dpi=150, layout="constrained")
-    axes: Any = figure.subplots(1, len(curves), squeeze=False)[0]
-    for axis, curve in zip(axes, curves, strict=True):
-        _draw_curve(axis, curve, [c for c in controllers if c["task"] == curve["task"]])
-    axes[0].set_ylabel("success, % of episodes", color=INK)
-    _save(figure, path)
+    save(curves_figure(curves, controllers), path)
 
 
 def plot_ways(curve: Json, path: Path) -> None:
@@ -46,6 +39,23 @@ def plot_ways(curve: Json, path: Path) -> None:
     Raises:
         OntickError: the file cannot be written.
     """
+    save(ways_figure(curve), path)
+
+
+def curves_figure(curves: Sequence[Json], controllers: Sequence[Json] = ()) -> Any:
+    """Return the figure that `plot_curves` saves."""
+    from matplotlib.figure import Figure
+
+    figure: Any = Figure(figsize=(5.6 * len(curves), 4.0), dpi=150, layout="constrained")
+    axes: Any = figure.subplots(1, len(curves), squeeze=False)[0]
+    for axis, curve in zip(axes, curves, strict=True):
+        _draw_curve(axis, curve, [c for c in controllers if c["task"] == curve["task"]])
+    axes[0].set_ylabel("success, % of episodes", color=INK)
+    return figure
+
+
+def ways_figure(curve: Json) -> Any:
+    """Return the figure that `plot_ways` saves."""
     from matplotlib.figure import Figure
 
     rules = [rule for rule in RULE_STYLES if rule in curve["needs_ms"]]
@@ -60,7 +70,7 @@ def plot_ways(curve: Json, path: Path) -> None:
         axis.legend(frameon=False, fontsize=8, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.16), labelcolor=INK)
     axes[0].set_ylabel(f"{curve['success']}, % of episodes", color=INK)
     figure.suptitle(_title(curve), color=INK, fontsize=11, x=0.01, ha="left")
-    _save(figure, path)
+    return figure
 
 
 def _draw_way(axis: Any, name: str, needs: float | None, points: Sequence[Json], curve: Json) -> None:
@@ -112,9 +122,22 @@ def _points(curve: Json, rule: str) -> list[Json]:
     return [point for point in curve["points"] if point["late"] == rule]
 
 
-def _save(figure: Any, path: Path) -> None:
+def save(figure: Any, path: Path) -> None:
+    """Save a figure; letters stay letters in an SVG, and the same figure gives the same file.
+
+    Raises:
+        OntickError: the file cannot be written.
+    """
+    import matplotlib
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # a controller may be called anything
+    typed: Any = matplotlib
+    metadata = {"Date": None} if path.suffix == ".svg" else {}
     try:
-        figure.savefig(path)
+        with typed.rc_context({"svg.fonttype": "none", "svg.hashsalt": "ontick"}):
+            figure.savefig(path, metadata=metadata)
     except OSError as error:
         raise OntickError(f"cannot write {path} ({error.strerror}); choose another place") from error
 
