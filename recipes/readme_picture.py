@@ -15,8 +15,8 @@ import tyro
 
 from ontick.evaluation.demo import SLOW_API
 from ontick.evaluation.episodes import ClockName, Setup, evaluate, prepare
-from ontick.report.film_forms import FilmFormat
-from ontick.report.video import film
+from ontick.report.films.forms import FilmFormat
+from ontick.report.films.video import film
 
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "flights.gif"
 

@@ -19,7 +19,7 @@ from ontick.evaluation.points import CurveSetup
 from ontick.evaluation.verdict import reach_verdict
 from ontick.late import LateRule
 from ontick.records import AnswerRecord, Flight, Json, RunWriter, Tick
-from ontick.report.publish import publish
+from ontick.report.document.publish import publish
 
 LATE = Setup("lunarlander", "teacher", episodes=6, clock=ClockName.VIRTUAL, delay="lognormal:150,0.25")
 CARTPOLE = Setup("cartpole", "teacher", episodes=4, clock=ClockName.VIRTUAL, latency="70")

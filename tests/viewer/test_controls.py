@@ -14,10 +14,10 @@ from ontick.controllers.base import Decision, Observation
 from ontick.late import LateRule, Source
 from ontick.loop import fly
 from ontick.records import Flight, Tick
-from ontick.viewer.controls import Controls
-from ontick.viewer.orders import Begin, Live
-from ontick.viewer.recording import Change
-from ontick.viewer.slow_motion import StageTime
+from ontick.viewer.lanes.controls import Controls
+from ontick.viewer.lanes.orders import Begin, Live
+from ontick.viewer.lanes.recording import Change
+from ontick.viewer.lanes.slow_motion import StageTime
 from worlds import CountingTask, Policy, parity
 
 TICKS = 25

@@ -11,8 +11,8 @@ from ontick.evaluation.episodes import ClockName, Setup, prepare
 from ontick.evaluation.summary import summarise
 from ontick.late import LateRule
 from ontick.records import read_run
-from ontick.viewer import recording
-from ontick.viewer.recording import Change, Conditions, Recording
+from ontick.viewer.lanes import recording
+from ontick.viewer.lanes.recording import Change, Conditions, Recording
 
 SETUP = Setup("cartpole", "none", clock=ClockName.VIRTUAL)
 PLAIN = Conditions("hold", 0.0, 1.0, (), None)

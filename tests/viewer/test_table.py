@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ontick.viewer.table import MOST_ROWS, Flown, Table
+from ontick.viewer.lanes.table import MOST_ROWS, Flown, Table
 
 EPISODE = Flown("teacher", False, False, "cartpole", "hold", 0.0, "perfect", True, 500.0, 500, 10, (1.0, 3.0))
 

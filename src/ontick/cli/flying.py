@@ -35,10 +35,10 @@ from ontick.late import LateRule
 from ontick.loop import Observer
 from ontick.records import Json
 from ontick.report import model_tables, tables
-from ontick.report.film_forms import FILMS, FilmFormat, check_format
+from ontick.report.document.publish import publish
+from ontick.report.films.forms import FILMS, FilmFormat, check_format
 from ontick.report.live_line import LiveLine
 from ontick.report.plots import plot_curves, plot_ways
-from ontick.report.publish import publish
 from ontick.report.terminal import Bar, progress_bar, say
 from ontick.report.way_tables import left_out_line, remedies_table, ways_table
 from ontick.tasks import find_task
@@ -84,7 +84,7 @@ class _Timed(Flown):
         """Return what the result says of films of ``runs``, left in a run's folder: nothing without --video."""
         if self.video is None:
             return {}
-        from ontick.report.video import film
+        from ontick.report.films.video import film
 
         try:
             with progress_bar("video") as progress:

@@ -10,7 +10,7 @@ from tyro.conf import Positional, arg
 
 from ontick.cli.options import Recorded, TaskModule
 from ontick.errors import OntickError
-from ontick.report.publish import publish
+from ontick.report.document.publish import publish
 from ontick.report.terminal import progress_bar
 
 REPORT = "report"

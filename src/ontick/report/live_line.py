@@ -14,7 +14,7 @@ from rich.text import Text
 
 from ontick.late import Source
 from ontick.records import Tick
-from ontick.report.looks import LOOKS, LookName
+from ontick.report.films.looks import LOOKS, LookName
 from ontick.report.readings import SOURCE_WORDS, Meter, Reading, in_words
 from ontick.tasks.base import Task
 

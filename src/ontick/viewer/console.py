@@ -20,11 +20,11 @@ from typing import Protocol, TypeAlias
 from ontick.evaluation.episodes import Setup
 from ontick.records import Json
 from ontick.replays.library import run_id
-from ontick.viewer.orders import Begin, Finish, Key, Live, Order, Prepare, Quit, Seize, Stop
+from ontick.viewer.lanes.orders import Begin, Finish, Key, Live, Order, Prepare, Quit, Seize, Stop
+from ontick.viewer.lanes.table import Flown
+from ontick.viewer.lanes.told import TICK
 from ontick.viewer.process import LaneProcess
 from ontick.viewer.settings import YOU
-from ontick.viewer.table import Flown
-from ontick.viewer.told import TICK
 
 STOP_S = 2.0
 """How long an episode may take to end when it is told to; a call that is under way is waited for half a second."""

@@ -18,8 +18,8 @@ from ontick.pilots.find import HOME, PREFIX
 from ontick.records import Json
 from ontick.tasks import find_task, task_names
 from ontick.tasks.base import Task
+from ontick.viewer.lanes.story import describe_task
 from ontick.viewer.settings import MAX_DELAY_MS, YOU
-from ontick.viewer.story import describe_task
 
 
 def load_tasks(wanted: str, task_module: str | None) -> dict[str, Task]:

@@ -15,9 +15,9 @@ from contextlib import suppress
 from multiprocessing import resource_tracker
 from queue import SimpleQueue
 
-from ontick.viewer.lane import run_lane
-from ontick.viewer.orders import Order
-from ontick.viewer.told import TICK
+from ontick.viewer.lanes.lane import run_lane
+from ontick.viewer.lanes.orders import Order
+from ontick.viewer.lanes.told import TICK
 
 MOST_UNHEARD = 1000
 """Orders to a process that hears none; more are dropped."""

@@ -18,9 +18,9 @@ from ontick.evaluation.episodes import Setup
 from ontick.tasks.base import Task
 from ontick.viewer.audience import Audience
 from ontick.viewer.console import Console, State
-from ontick.viewer.orders import Live
+from ontick.viewer.lanes.orders import Live
+from ontick.viewer.lanes.table import Flown, Table
 from ontick.viewer.settings import LANES, LARGEST_SEED, Settings, changed
-from ontick.viewer.table import Flown, Table
 
 BETWEEN_S = 1.0
 """Between two episodes, so that one sees how the first ended."""
