@@ -156,7 +156,7 @@ async def report_opens_s(browser: Browser, file: Path) -> float:
     page = await browser.new_page()
     began = time.perf_counter()
     await page.goto(file.as_uri(), wait_until="load")
-    replay = page.locator("details:has(.ot-player-slot), details.replay").first
+    replay = page.locator("details.reel").first
     await replay.locator("summary").click()
     await replay.locator("canvas").first.wait_for(state="visible")
     took_s = time.perf_counter() - began

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import statistics
 from collections import Counter
 from dataclasses import replace
@@ -15,7 +16,7 @@ from ontick.errors import OntickError
 from ontick.evaluation.episodes import ClockName, Setup, evaluate, prepare
 from ontick.evaluation.summary import summarise
 from ontick.late import LateRule
-from ontick.records import INTERRUPTED, Flight, read_run
+from ontick.records import INTERRUPTED, Flight, RunWriter, read_run
 from ontick.tasks import find_task
 
 SETUP = Setup("lunarlander", "teacher", episodes=6, seed=40, clock=ClockName.VIRTUAL, latency="lognormal:60,0.5")
@@ -133,3 +134,24 @@ def test_no_two_requests_start_closer_than_the_rate_allows_and_the_cost_is_told(
     ).summary["usage"]
     assert free["held_back_ms"] is None
     assert free["requests_per_second"] > 3 * usage["requests_per_second"]
+
+
+@pytest.mark.parametrize("when", ["written", "not yet"])
+def test_ctrl_c_while_an_episode_is_written_leaves_record_and_summary_of_one_mind(
+    when: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = RunWriter.append
+
+    def stopped_at_the_third(writer: RunWriter, *flights: Flight, **labels: object) -> None:
+        third = flights[0].episode.seed == SETUP.seed + 2
+        if not third or when == "written":
+            append(writer, *flights, **labels)
+        if third:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunWriter, "append", stopped_at_the_third)
+    evaluation = evaluate(prepare(SETUP), tmp_path / "run")
+    recorded = read_run(tmp_path / "run")
+    assert evaluation.interrupted
+    assert len(recorded.episodes) == len(evaluation.flights) == evaluation.summary["n"] == 2 + (when == "written")
+    assert recorded.summary == json.loads(json.dumps(evaluation.summary))

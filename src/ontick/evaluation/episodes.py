@@ -30,7 +30,7 @@ from ontick.late import LateRule
 from ontick.latency import Constant, LatencyModel, Measured, parse_latency, quantile_ms
 from ontick.loop import Interrupted, Observer, Time, VirtualTime, WallTime, fly
 from ontick.prompts import Prompt
-from ontick.records import Flight, Json, RunWriter, episode_to_json
+from ontick.records import Flight, Json, RunWriter, episode_to_json, read_run
 from ontick.tasks import find_task
 from ontick.tasks.base import Environment, Task
 
@@ -326,9 +326,10 @@ def evaluate(
         interrupted = True
         if stopped.flight.ticks:
             writer.append(stopped.flight)
-            flights.append(stopped.flight)
     except KeyboardInterrupt:
         interrupted = True
+    if interrupted:
+        flights = list(read_run(run).flights())  # the record knows best how far it came
     summary = summarise(task, flights, setup.asking.model.price)
     if interrupted:
         summary["interrupted"] = True

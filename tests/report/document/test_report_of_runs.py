@@ -48,7 +48,7 @@ def test_every_number_of_an_evaluation_is_told(runs: Callable[[str], Path], tmp_
         assert number in plainly(markdown)
     for kind in summary["failures_left"]:
         assert f"failed: {kind}" in page.words
-    assert "in simulated time with latency 70, late rule hold." in page.words
+    assert "in simulated time with latency 70 ms, late rule hold." in page.words
 
 
 def test_a_verdict_comes_first_and_tells_both_of_its_runs(runs: Callable[[str], Path], tmp_path: Path) -> None:

@@ -56,7 +56,8 @@ def tell_flights(account: Account, prefix: str) -> Told:
 
 def _conditions(asked: Json) -> str:
     """Say how late answers were made to be, and what a tick did without one."""
-    said = [f" with {name} {asked[name]}" for name in ("latency", "delay") if asked.get(name)]
+    told = {name: str(asked[name]) for name in ("latency", "delay") if asked.get(name)}
+    said = [f" with {name} {word}{' ms' if word.replace('.', '', 1).isdigit() else ''}" for name, word in told.items()]
     return " and".join(said) + (f", late rule {asked['late']}" if asked.get("late") else "")
 
 
