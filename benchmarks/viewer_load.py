@@ -78,7 +78,7 @@ class Watched:
         before = set(self.runs.glob("*/summary.json"))
         async with self.connect() as link:
             await link.send(json.dumps({"do": "fly", "settings": {"seed": seed, "go_on": False}}))
-            await _said(link, "scene")
+            await _flies(link)
         deadline = time.monotonic() + 4 * EPISODE_S
         while not (done := set(self.runs.glob("*/summary.json")) - before):
             if time.monotonic() > deadline:
@@ -88,12 +88,12 @@ class Watched:
         return [tick.lateness_ms for tick in flight.ticks[WARM_UP_TICKS:]]
 
 
-async def _said(link: ClientConnection, what: str) -> dict[str, Any]:
-    """Wait for a message of a kind."""
+async def _flies(link: ClientConnection) -> None:
+    """Wait until a flight has begun; the newest tick of the one before, told at first, is a late one."""
     while True:
         message: dict[str, Any] = json.loads(await link.recv())
-        if message["say"] == what:
-            return message
+        if message["say"] == "tick" and message["tick"] < WARM_UP_TICKS:
+            return
 
 
 @contextmanager
@@ -200,7 +200,13 @@ async def measure(rounds: int, chromium: str, folder: Path) -> dict[str, float]:
     seen: list[list[float]] = []
     crowded: list[list[float]] = []
     rates: list[float] = []
-    flags = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    flags = [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ]
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=flags)
         with watching(folder / "watched") as watched:

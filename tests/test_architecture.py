@@ -15,6 +15,7 @@ ORDER = (
     "errors",
     "plugins",
     "durations",
+    "scheduling",
     "clock",
     "late",
     "cache",

@@ -15,6 +15,8 @@ import time
 from collections.abc import Generator
 from typing import Protocol, TypeAlias
 
+from ontick.scheduling import short_turns
+
 Nanoseconds: TypeAlias = int
 
 NS_PER_MS = 1_000_000
@@ -178,7 +180,7 @@ def punctual() -> Generator[None]:
     """Keep the interpreter's own pauses away from the ticks: no garbage collection, quick thread switches."""
     interval = sys.getswitchinterval()
     gc.collect()
-    with no_collection():
+    with no_collection(), short_turns():
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         try:
             yield
