@@ -156,8 +156,7 @@ def _run(
         if world.ended:
             return
         due = k * tick_ns
-        clock.sleep_until(due)
-        lateness = clock.now() - due
+        lateness = clock.sleep_until(due) - due
         arrived, turn, newest_used = requests.collect(k)
         action, source = apply_rule(late.rule, turn, held_action, task.noop)
         if turn.action is not None:
@@ -191,10 +190,10 @@ def _flight(
     uncollected: list[Answer],
 ) -> Flight:
     """Sum an episode up: everything but its end follows from its ticks."""
-    reward = math.fsum(tick.reward for tick in ticks)
-    fresh_ticks = sum(tick.source is Source.FRESH for tick in ticks)
-    planned_ticks = sum(tick.source is Source.PLANNED for tick in ticks)
-    answers = [answer for tick in ticks for answer in tick.answers]
+    reward = math.fsum([tick.reward for tick in ticks])
+    sources = [tick.source for tick in ticks]
+    fresh_ticks, planned_ticks = sources.count(Source.FRESH), sources.count(Source.PLANNED)
+    tick_ms = task.tick_ms
     outcome = INTERRUPTED
     if world.ended:
         outcome = str(task.outcome(Ending(len(ticks), reward, world.state, bool(world.truncated))))
@@ -206,9 +205,9 @@ def _flight(
         fresh_ticks=fresh_ticks,
         late_ticks=len(ticks) - fresh_ticks - planned_ticks,
         stale_answers=stale,
-        invalid_answers=sum(not answer.valid for answer in answers),
+        invalid_answers=len([answer for tick in ticks for answer in tick.answers if not answer.valid]),
         planned_ticks=planned_ticks,
-        overrun_ticks=sum(tick.lateness_ms >= task.tick_ms for tick in ticks),
+        overrun_ticks=len([tick for tick in ticks if tick.lateness_ms >= tick_ms]),
         final_observation=tuple(world.state.tolist()),
         scenery=scenery,
         uncollected=tuple(answer.record() for answer in uncollected if answer.arrived < NEVER),
