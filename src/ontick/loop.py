@@ -20,12 +20,11 @@ from ontick.clock import NS_PER_MS, Clock, Nanoseconds, VirtualClock, WallClock,
 from ontick.controllers.base import Controller
 from ontick.errors import OntickError
 from ontick.inflight.legal import Ask, asking
-from ontick.inflight.mailbox import Answer
 from ontick.inflight.requests import Requests, SimulatedRequests, ThreadedRequests
 from ontick.inflight.slots import Slots
 from ontick.late import LateRule, RuleSwitch, Source, apply_rule
-from ontick.latency import NEVER, LatencyModel
-from ontick.records import INTERRUPTED, Episode, Flight, State, Tick
+from ontick.latency import LatencyModel
+from ontick.records import INTERRUPTED, AnswerRecord, Episode, Flight, State, Tick
 from ontick.tasks.base import Ending, Environment, Task
 
 
@@ -108,7 +107,7 @@ def fly(
     switch = late if isinstance(late, RuleSwitch) else RuleSwitch(late)
     controller.reset(seed)
     ticks: list[Tick] = []
-    uncollected: list[Answer] = []
+    uncollected: list[AnswerRecord] = []
     stale = 0
     try:
         with time.punctual():
@@ -150,26 +149,22 @@ def _run(
     task: Task, world: _World, clock: Clock, requests: Requests, late: RuleSwitch, tick_ns: Nanoseconds
 ) -> Iterator[Tick]:
     """Run the world from its reset to the end of the episode, one step a tick."""
-    held_action = task.initial_action
+    initial, noop = task.initial_action, task.noop
     requests.publish(0, world.state)
     for k in itertools.count():
         if world.ended:
             return
         due = k * tick_ns
         lateness = clock.sleep_until(due) - due
-        arrived, turn, newest_used = requests.collect(k)
-        action, source = apply_rule(late.rule, turn, held_action, task.noop)
-        if turn.action is not None:
-            held_action = action
+        answers, turn = requests.collect(k)
+        action, source, observation_tick = apply_rule(late.rule, turn, initial, noop)
         state = world.state
         reward = world.step(action)
         if not world.ended:
             requests.publish(k + 1, world.state)
         if not math.isfinite(reward):
             raise OntickError(f"{task.env_id} gave the reward {reward} at tick {k}; mend the environment")
-        acted_on_observation = newest_used >= 0 and source is not Source.NOOP
-        age_ticks = k - newest_used if acted_on_observation else None
-        answers = tuple([answer.record() for answer in arrived])
+        age_ticks = None if observation_tick is None else k - observation_tick
         yield Tick(k, due / NS_PER_MS, lateness / NS_PER_MS, state, action, source, age_ticks, reward, answers)
 
 
@@ -187,7 +182,7 @@ def _flight(
     ticks: list[Tick],
     world: _World,
     stale: int,
-    uncollected: list[Answer],
+    uncollected: list[AnswerRecord],
 ) -> Flight:
     """Sum an episode up: everything but its end follows from its ticks."""
     reward = math.fsum([tick.reward for tick in ticks])
@@ -210,6 +205,6 @@ def _flight(
         overrun_ticks=len([tick for tick in ticks if tick.lateness_ms >= tick_ms]),
         final_observation=tuple(world.state.tolist()),
         scenery=scenery,
-        uncollected=tuple(answer.record() for answer in uncollected if answer.arrived < NEVER),
+        uncollected=tuple(uncollected),
     )
     return Flight(episode, ticks)
