@@ -12,8 +12,9 @@ from ontick.clock import NS_PER_MS, WallClock, ns_from_ms
 from ontick.controllers.base import REMEMBERED_LATENCIES, Decision, Observation
 from ontick.errors import OntickError
 from ontick.inflight.legal import asking
+from ontick.inflight.mailbox import Mailbox
 from ontick.inflight.requests import ThreadedRequests
-from ontick.inflight.slots import Slots
+from ontick.inflight.slots import Slots, Start
 from ontick.late import LateRule
 from ontick.latency import Constant, Replay
 from ontick.loop import VirtualTime, fly
@@ -134,24 +135,36 @@ def test_no_observation_is_asked_about_twice_and_never_more_than_in_flight_are_o
     open_until: list[int] = []
     before = -1
     for latency_ms in ms:
-        start = slots.next()
+        start = slots.take(newest=10**6)
         assert start is not None
         assert start.observation_tick > before
         assert start.at >= (start.observation_tick - 1) * 20 * MS
         open_until = [arrives for arrives in open_until if arrives > start.at]
         assert len(open_until) < n
-        slots.take(start)
         slots.release(start.at + latency_ms * MS)
         open_until.append(start.at + latency_ms * MS)
         before = start.observation_tick
 
 
+def test_of_answers_that_arrive_together_the_older_observations_comes_first() -> None:
+    mailbox = Mailbox(20 * MS)
+    for observation_tick, arrived in ((2, 50 * MS), (1, 50 * MS), (0, 60 * MS), (3, 40 * MS)):
+        published = (observation_tick - 1) * 20 * MS
+        mailbox.put(Start(observation_tick, published, published), Decision(0), arrived)
+    arrived, turn = mailbox.collect(0)
+    assert not arrived
+    assert turn.action is None
+    for tick in (1, 2):
+        mailbox.collect(tick)
+    arrived, turn = mailbox.collect(3)
+    assert [answer.observation_tick for answer in arrived] == [1, 2, 0]
+    assert turn.newest_used == 3
+
+
 def test_every_slot_busy_starts_nothing() -> None:
     slots = Slots(1, 20 * MS)
-    start = slots.next()
-    assert start is not None
-    slots.take(start)
-    assert slots.next() is None
+    assert slots.take(newest=0) is not None
+    assert slots.take(newest=10**6) is None
 
 
 @pytest.mark.parametrize("action", [-1, 3, 99, True + 5, "left", 1.5])

@@ -46,8 +46,8 @@ class Clock(Protocol):
         """Return the current time."""
         ...
 
-    def sleep_until(self, deadline: Nanoseconds) -> None:
-        """Return at ``deadline``, or at once when it has passed."""
+    def sleep_until(self, deadline: Nanoseconds) -> Nanoseconds:
+        """Wait for ``deadline`` unless it has passed; return the time then."""
         ...
 
 
@@ -69,9 +69,11 @@ class VirtualClock:
         """Return the current simulated time."""
         return self._now
 
-    def sleep_until(self, deadline: Nanoseconds) -> None:
+    def sleep_until(self, deadline: Nanoseconds) -> Nanoseconds:
         """Jump to ``deadline`` unless it has passed."""
-        self._now = max(self._now, deadline)
+        if deadline > self._now:
+            self._now = deadline
+        return self._now
 
 
 class WallClock:
@@ -84,13 +86,14 @@ class WallClock:
         """Return the current time."""
         return time.perf_counter_ns() - self._zero
 
-    def sleep_until(self, deadline: Nanoseconds) -> None:
+    def sleep_until(self, deadline: Nanoseconds) -> Nanoseconds:
         """Sleep to ``SPIN_NS`` before the deadline, then poll in a way that lets other threads have the interpreter."""
         remaining = deadline - self.now()
         if remaining > SPIN_NS:
             time.sleep((remaining - SPIN_NS) / NS_PER_S)
-        while self.now() < deadline:
+        while (now := self.now()) < deadline:
             select.select((), (), (), 0)  # half a microsecond; ``sleep(0)`` is a real sleep of 0.08 ms on Python 3.11
+        return now
 
     def wait(self, deadline: Nanoseconds, stop: threading.Event) -> None:
         """Return at ``deadline``, or as soon as ``stop`` is set."""
@@ -144,12 +147,13 @@ class PacedClock:
         """Return the current time on the stage."""
         return self._pace.now() - self._zero
 
-    def sleep_until(self, deadline: Nanoseconds) -> None:
+    def sleep_until(self, deadline: Nanoseconds) -> Nanoseconds:
         """Sleep to ``SPIN_NS`` before the deadline, then poll, as `WallClock` does; a pace of 0 waits for the next."""
         while (remaining := deadline - self.now()) > SPIN_NS or (remaining > 0 and self._pace.speed < 1):
             self._pace.sleep(max(remaining - SPIN_NS, 1))
-        while self.now() < deadline:
+        while (now := self.now()) < deadline:
             select.select((), (), (), 0)
+        return now
 
     def wait(self, deadline: Nanoseconds, stop: threading.Event) -> None:
         """Return at ``deadline``, or as soon as ``stop`` is set."""

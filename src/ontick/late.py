@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol
 
 
 class LateRule(StrEnum):
@@ -60,12 +60,13 @@ class Plan(Protocol):
         ...
 
 
-P = TypeVar("P", bound=Plan)
+class Turn(NamedTuple):
+    """What the answers make of one tick, and how they stand after it."""
 
-
-class Agenda(NamedTuple, Generic[P]):
-    """What has been answered for the ticks to come."""
-
+    action: int | None = None
+    """None: nothing has been answered for it, the late rule decides."""
+    fresh: bool = False
+    """An answer acts for the first time."""
     newest_used: int = -1
     """The observation behind the newest answer that has acted; -1 before the first."""
     actions: tuple[int, ...] = ()
@@ -74,89 +75,76 @@ class Agenda(NamedTuple, Generic[P]):
     """The tick that the first of them is for."""
     last_action: int | None = None
     """The last to have acted; None before the first answer."""
-    waiting: tuple[P, ...] = ()
+    waiting: tuple[Plan, ...] = ()
     """Arrived and not due yet, in order of arrival."""
     stale: int = 0
     """How many answers have been dropped for newer ones."""
 
-    def foretold(self, tick: int, arrived: Sequence[P]) -> tuple[int | None, ...]:
-        """Return what the ticks from ``tick`` on will apply if nothing but ``arrived`` comes; None: the late rule."""
+    def foretold(self, tick: int, arrived: Sequence[Plan]) -> tuple[int | None, ...]:
+        """Return what ``tick``, the next one, and those after it will apply if nothing but ``arrived`` comes.
+
+        None, and what follows the end: the late rule decides.
+        """
         if not arrived and not self.waiting and tick >= self.begins + len(self.actions):
             return ()
         foretold: list[int | None] = []
-        agenda, turn = take_turn(self, tick, arrived)
-        while True:
+        turn = self
+        while arrived or turn.waiting or tick < turn.begins + len(turn.actions):
+            turn = take_turn(turn, tick, arrived)
             foretold.append(turn.action)
-            tick += 1
-            if not agenda.waiting and tick >= agenda.begins + len(agenda.actions):
-                break
-            agenda, turn = take_turn(agenda, tick, ())
+            tick, arrived = tick + 1, ()
         while foretold and foretold[-1] is None:
             del foretold[-1]
         return tuple(foretold)
 
 
-class Turn(NamedTuple):
-    """What the answers make of one tick."""
+def take_turn(before: Turn, tick: int, arrived: Sequence[Plan]) -> Turn:
+    """Return the turn of ``tick``, where ``before`` is that of the tick before and ``arrived`` has come since.
 
-    action: int | None
-    """None: nothing has been answered for it, the late rule decides."""
-    fresh: bool
-    """An answer acts for the first time."""
-
-
-NOTHING = Turn(None, False)
-
-
-def take_turn(agenda: Agenda[P], tick: int, arrived: Sequence[P]) -> tuple[Agenda[P], Turn]:
-    """Return the agenda after ``tick``, which is the one after the tick before, and what that tick applies.
-
-    ``arrived`` has come since the tick before. Of the answers that are due, the newest by observation acts, with its
-    action for this tick; one whose ticks have all passed acts now, with its last action, and then no more. An answer
-    whose observation is older than that of one that has acted is stale: it is dropped for good.
+    Of the answers that are due, the newest by observation acts, with its action for this tick; one whose ticks have
+    all passed acts now, with its last action, and then no more. An answer whose observation is older than that of one
+    that has acted is stale: it is dropped for good.
     """
-    newest_used, actions, begins, last_action, waiting, stale = agenda
-    fresh: P | None = None
-    only = arrived[0] if len(arrived) == 1 and not waiting else None
-    if only is not None and only.actions and only.begins <= tick and only.observation_tick > newest_used:
-        fresh, newest_used = only, only.observation_tick  # what the loop below does, on every tick's path
-    elif arrived or waiting:
-        later: list[P] = []
-        for plan in (*waiting, *arrived) if waiting else arrived:
-            if not plan.actions:
-                continue
-            if plan.observation_tick <= newest_used:
+    _, _, newest_used, actions, begins, last_action, waiting, stale = before
+    fresh = False
+    here = (*waiting, *arrived) if waiting else arrived
+    waiting = ()
+    for plan in here:
+        answered, observation_tick, first = plan.actions, plan.observation_tick, plan.begins
+        if not answered:
+            continue
+        if observation_tick <= newest_used:
+            stale += 1
+        elif first > tick:
+            waiting = (*waiting, plan)
+        else:
+            if fresh:
                 stale += 1
-            elif plan.begins > tick:
-                later.append(plan)
-            else:
-                stale += fresh is not None
-                fresh, newest_used = plan, plan.observation_tick
-        if later:
-            before = len(later)
-            later = [plan for plan in later if plan.observation_tick > newest_used]
-            stale += before - len(later)
-        waiting = tuple(later)
-    if fresh is None:
-        place = tick - begins
-        if not 0 <= place < len(actions):
-            return (
-                agenda if not arrived else Agenda(newest_used, actions, begins, last_action, waiting, stale)
-            ), NOTHING
-        action = actions[place]
+            newest_used, actions, begins, fresh = observation_tick, answered, first, True
+    if waiting:
+        ahead = tuple([plan for plan in waiting if plan.observation_tick > newest_used])
+        stale += len(waiting) - len(ahead)
+        waiting = ahead
+    place = tick - begins
+    if place < len(actions):
+        action = last_action = actions[place]
+    elif fresh:
+        action = last_action = actions[-1]
     else:
-        actions, begins = fresh.actions, fresh.begins
-        action = actions[tick - begins] if tick - begins < len(actions) else actions[-1]
-    return Agenda(newest_used, actions, begins, action, waiting, stale), Turn(action, fresh is not None)
+        action = None
+    return Turn(action, fresh, newest_used, actions, begins, last_action, waiting, stale)
 
 
-def apply_rule(rule: LateRule, turn: Turn, held_action: int, noop: int) -> tuple[int, Source]:
-    """Return the action of a tick and where it came from: what was answered for it, else what ``rule`` says.
+def apply_rule(rule: LateRule, turn: Turn, initial: int, noop: int) -> tuple[int, Source, int | None]:
+    """Return the action of a tick, where it came from, and the tick of the observation behind it.
 
-    ``held_action`` is the controller's last action, or the task's initial action before its first answer.
+    It is what was answered for the tick, else what ``rule`` says: the last action, before the first answer the task's
+    ``initial`` one, or ``noop``. There is no observation behind these two.
     """
     if turn.action is not None:
-        return turn.action, Source.FRESH if turn.fresh else Source.PLANNED
-    if rule is LateRule.HOLD:
-        return held_action, Source.HELD
-    return noop, Source.NOOP
+        return turn.action, Source.FRESH if turn.fresh else Source.PLANNED, turn.newest_used
+    if rule is LateRule.NOOP:
+        return noop, Source.NOOP, None
+    if turn.last_action is None:
+        return initial, Source.HELD, None
+    return turn.last_action, Source.HELD, turn.newest_used

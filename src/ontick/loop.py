@@ -20,12 +20,11 @@ from ontick.clock import NS_PER_MS, Clock, Nanoseconds, VirtualClock, WallClock,
 from ontick.controllers.base import Controller
 from ontick.errors import OntickError
 from ontick.inflight.legal import Ask, asking
-from ontick.inflight.mailbox import Answer
 from ontick.inflight.requests import Requests, SimulatedRequests, ThreadedRequests
 from ontick.inflight.slots import Slots
 from ontick.late import LateRule, RuleSwitch, Source, apply_rule
-from ontick.latency import NEVER, LatencyModel
-from ontick.records import INTERRUPTED, Episode, Flight, State, Tick
+from ontick.latency import LatencyModel
+from ontick.records import INTERRUPTED, AnswerRecord, Episode, Flight, State, Tick
 from ontick.tasks.base import Ending, Environment, Task
 
 
@@ -108,7 +107,7 @@ def fly(
     switch = late if isinstance(late, RuleSwitch) else RuleSwitch(late)
     controller.reset(seed)
     ticks: list[Tick] = []
-    uncollected: list[Answer] = []
+    uncollected: list[AnswerRecord] = []
     stale = 0
     try:
         with time.punctual():
@@ -150,27 +149,22 @@ def _run(
     task: Task, world: _World, clock: Clock, requests: Requests, late: RuleSwitch, tick_ns: Nanoseconds
 ) -> Iterator[Tick]:
     """Run the world from its reset to the end of the episode, one step a tick."""
-    held_action = task.initial_action
+    initial, noop = task.initial_action, task.noop
     requests.publish(0, world.state)
     for k in itertools.count():
         if world.ended:
             return
         due = k * tick_ns
-        clock.sleep_until(due)
-        lateness = clock.now() - due
-        arrived, turn, newest_used = requests.collect(k)
-        action, source = apply_rule(late.rule, turn, held_action, task.noop)
-        if turn.action is not None:
-            held_action = action
+        lateness = clock.sleep_until(due) - due
+        answers, turn = requests.collect(k)
+        action, source, observation_tick = apply_rule(late.rule, turn, initial, noop)
         state = world.state
         reward = world.step(action)
         if not world.ended:
             requests.publish(k + 1, world.state)
         if not math.isfinite(reward):
             raise OntickError(f"{task.env_id} gave the reward {reward} at tick {k}; mend the environment")
-        acted_on_observation = newest_used >= 0 and source is not Source.NOOP
-        age_ticks = k - newest_used if acted_on_observation else None
-        answers = tuple([answer.record() for answer in arrived])
+        age_ticks = None if observation_tick is None else k - observation_tick
         yield Tick(k, due / NS_PER_MS, lateness / NS_PER_MS, state, action, source, age_ticks, reward, answers)
 
 
@@ -188,13 +182,13 @@ def _flight(
     ticks: list[Tick],
     world: _World,
     stale: int,
-    uncollected: list[Answer],
+    uncollected: list[AnswerRecord],
 ) -> Flight:
     """Sum an episode up: everything but its end follows from its ticks."""
-    reward = math.fsum(tick.reward for tick in ticks)
-    fresh_ticks = sum(tick.source is Source.FRESH for tick in ticks)
-    planned_ticks = sum(tick.source is Source.PLANNED for tick in ticks)
-    answers = [answer for tick in ticks for answer in tick.answers]
+    reward = math.fsum([tick.reward for tick in ticks])
+    sources = [tick.source for tick in ticks]
+    fresh_ticks, planned_ticks = sources.count(Source.FRESH), sources.count(Source.PLANNED)
+    tick_ms = task.tick_ms
     outcome = INTERRUPTED
     if world.ended:
         outcome = str(task.outcome(Ending(len(ticks), reward, world.state, bool(world.truncated))))
@@ -206,11 +200,11 @@ def _flight(
         fresh_ticks=fresh_ticks,
         late_ticks=len(ticks) - fresh_ticks - planned_ticks,
         stale_answers=stale,
-        invalid_answers=sum(not answer.valid for answer in answers),
+        invalid_answers=len([answer for tick in ticks for answer in tick.answers if not answer.valid]),
         planned_ticks=planned_ticks,
-        overrun_ticks=sum(tick.lateness_ms >= task.tick_ms for tick in ticks),
+        overrun_ticks=len([tick for tick in ticks if tick.lateness_ms >= tick_ms]),
         final_observation=tuple(world.state.tolist()),
         scenery=scenery,
-        uncollected=tuple(answer.record() for answer in uncollected if answer.arrived < NEVER),
+        uncollected=tuple(uncollected),
     )
     return Flight(episode, ticks)

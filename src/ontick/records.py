@@ -64,6 +64,16 @@ class AnswerRecord(NamedTuple):
     held_back_ms: float | None = None
     """How much earlier it would have been asked for without a limit on the rate of requests."""
 
+    @property
+    def begins(self) -> int:
+        """The tick that its first action is for."""
+        return self.observation_tick if self.at_tick is None else self.at_tick
+
+    @property
+    def actions(self) -> tuple[int, ...]:
+        """What was answered for that tick and those after it; empty when nothing usable was."""
+        return () if self.action is None else (self.action, *self.then) if self.then else (self.action,)
+
     def as_json(self) -> Json:
         """Return its fields; those that only some controllers have are left out where there is nothing to say."""
         fields = self._asdict()

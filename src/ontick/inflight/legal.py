@@ -51,7 +51,9 @@ def _legal(decision: object, actions: int) -> Decision:
         and 0 <= action < actions
         and valid is True
         and delay == 0
-        and text is failure is at_tick is None
+        and text is None
+        and failure is None
+        and at_tick is None
         and not then
     ):
         return decision  # most are as they should be, and this is on every tick's path

@@ -9,12 +9,13 @@ from types import TracebackType
 from typing import Protocol
 
 from ontick.clock import Nanoseconds, RunningClock
-from ontick.controllers.base import Decision, Observation
+from ontick.controllers.base import Decision, Observation, Underway
 from ontick.inflight.legal import Ask
-from ontick.inflight.mailbox import Answer, Collected, Mailbox
+from ontick.inflight.mailbox import Mailbox
 from ontick.inflight.slots import Slots, Start
+from ontick.late import Turn
 from ontick.latency import LatencyStream
-from ontick.records import State
+from ontick.records import AnswerRecord, State
 
 
 class Requests(AbstractContextManager["Requests"], Protocol):
@@ -24,11 +25,11 @@ class Requests(AbstractContextManager["Requests"], Protocol):
         """Make ``o[observation_tick]`` known. Call it once for each, in order."""
         ...
 
-    def collect(self, tick: int) -> Collected:
+    def collect(self, tick: int) -> tuple[tuple[AnswerRecord, ...], Turn]:
         """Return what tick ``tick`` finds there. Call it once for each, in order."""
         ...
 
-    def uncollected(self) -> list[Answer]:
+    def uncollected(self) -> list[AnswerRecord]:
         """Return, after the context, the answers that came or would have come after the last tick."""
         ...
 
@@ -49,23 +50,22 @@ class SimulatedRequests:
 
     def publish(self, observation_tick: int, state: State) -> None:
         """Start every request that this observation is for: at most one, and it may start between ticks."""
-        start = self._slots.next()
         # A slot's release is known in advance, so what is to start before the next publication starts here.
-        if start is not None and start.observation_tick == observation_tick:
-            self._slots.take(start)
+        start = self._slots.take(observation_tick)
+        if start is not None:
             shown = self._mailbox.show(start, state)
             began = time.perf_counter_ns()
             decision = self._ask(shown)
             measured = time.perf_counter_ns() - began
             arrived = start.at + self._latencies.next(observation_tick, measured) + decision.delay
             self._slots.release(arrived)
-            self._mailbox.put(Answer.to(start, decision, arrived))
+            self._mailbox.put(start, decision, arrived)
 
-    def collect(self, tick: int) -> Collected:
+    def collect(self, tick: int) -> tuple[tuple[AnswerRecord, ...], Turn]:
         """Return what has arrived; see `Requests.collect`."""
         return self._mailbox.collect(tick)
 
-    def uncollected(self) -> list[Answer]:
+    def uncollected(self) -> list[AnswerRecord]:
         """Return what the episode did not wait for; see `Requests.uncollected`."""
         return self._mailbox.uncollected()
 
@@ -94,6 +94,7 @@ class ThreadedRequests:
         self._slots = slots
         self._clock = clock
         self._published: list[State] = []
+        self._open: list[Start] = []
         self._mailbox = Mailbox(slots.tick)
         self._error: BaseException | None = None
         self._changed = threading.Condition()
@@ -110,7 +111,7 @@ class ThreadedRequests:
             self._published.append(state)
             self._changed.notify_all()
 
-    def collect(self, tick: int) -> Collected:
+    def collect(self, tick: int) -> tuple[tuple[AnswerRecord, ...], Turn]:
         """Return what has arrived; see `Requests.collect`.
 
         Raises:
@@ -120,7 +121,7 @@ class ThreadedRequests:
             self._raise_error()
             return self._mailbox.collect(tick)
 
-    def uncollected(self) -> list[Answer]:
+    def uncollected(self) -> list[AnswerRecord]:
         """Return what the episode did not wait for; see `Requests.uncollected`."""
         with self._changed:
             return self._mailbox.uncollected()
@@ -172,19 +173,20 @@ class ThreadedRequests:
         """Wait for an observation to start on; return None when the episode has ended."""
         with self._changed:
             while not self._closing.is_set():
-                start = self._slots.next()
-                if start is not None and start.observation_tick < len(self._published):
-                    self._slots.take(start)
-                    state = self._published[start.observation_tick]
-                    return start, self._mailbox.show(start, state)
+                start = self._slots.take(len(self._published) - 1)
+                if start is not None:
+                    underway = tuple([Underway(other.observation_tick, other.at) for other in self._open])
+                    self._open.append(start)
+                    return start, self._mailbox.show(start, self._published[start.observation_tick], underway)
                 self._changed.wait()
         return None
 
     def _arrive(self, start: Start, decision: Decision, due: Nanoseconds) -> None:
         with self._changed:
             arrived = max(self._clock.now(), due)  # ``due`` is later only when the episode ended during the delay
+            self._open.remove(start)
             self._slots.release(arrived)
-            self._mailbox.put(Answer.to(start, decision, arrived))
+            self._mailbox.put(start, decision, arrived)
             self._changed.notify_all()
 
 

@@ -29,35 +29,28 @@ class Slots:
         self.tick = tick
         self._spacing = spacing
         self._free_since: list[Nanoseconds] = [-tick] * in_flight
-        self._last_taken = -1
+        self._untaken_from = -tick
+        """When the first observation after those that requests have been on is made known."""
         self._allowed_from: Nanoseconds = -tick
 
-    def next(self) -> Start | None:
-        """Return the next request, or None while every slot is busy.
+    def take(self, newest: int) -> Start | None:
+        """Occupy the slot that has been free longest and return its request.
 
-        Its observation may not be published yet. It is the newest at the moment the slot came free and the rate
-        allows a request, or the first one after that if that one was taken.
+        It starts when the slot is free, there is an observation that no request has been on, and the rate allows one;
+        and it is on the newest observation then. None: that is after ``o[newest]``, or every slot is busy.
         """
         if not self._free_since:
             return None
-        start = self._first_from(self._free_since[0])
-        if start.at >= self._allowed_from:
-            return start
-        allowed = self._first_from(self._allowed_from)
-        return allowed._replace(held_back=allowed.at - start.at)
-
-    def _first_from(self, free: Nanoseconds) -> Start:
-        newest = free // self.tick + 1  # these few lines are on every tick's path: no calls
-        observation_tick = newest if newest > self._last_taken else self._last_taken + 1
-        published = (observation_tick - 1) * self.tick
-        return Start(observation_tick, free if free > published else published, published)
-
-    def take(self, start: Start) -> None:
-        """Occupy the slot that has been free longest."""
+        free, untaken, allowed = self._free_since[0], self._untaken_from, self._allowed_from
+        earliest = free if free > untaken else untaken
+        at = earliest if earliest > allowed else allowed
+        observation_tick = at // self.tick + 1
+        if observation_tick > newest:
+            return None
         heapq.heappop(self._free_since)
-        self._last_taken = start.observation_tick
-        if self._spacing:
-            self._allowed_from = start.at + self._spacing
+        self._untaken_from = observation_tick * self.tick
+        self._allowed_from = at + self._spacing
+        return Start(observation_tick, at, self._untaken_from - self.tick, at - earliest)
 
     def release(self, at: Nanoseconds) -> None:
         """Free a slot at ``at``, which may lie in the future."""

@@ -181,11 +181,11 @@ class _AskedAtLanding:
     def decide(self, observation: Observation) -> Decision:
         """Ask ``inner`` if an answer comes to act now."""
         self._requests.publish(observation.tick, observation.state)
-        _, turn, request = self._requests.collect(observation.tick)
+        _, turn = self._requests.collect(observation.tick)
         if not turn.fresh:
             return Decision(None)
         decision = self._inner.decide(observation)
-        self._said[request] = decision.action
+        self._said[turn.newest_used] = decision.action
         return decision
 
     def _any(self, observation: Observation) -> Decision:
