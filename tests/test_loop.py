@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from typing import Any
 
@@ -120,6 +121,20 @@ def test_a_wall_runs_latencies_give_the_same_flight_under_the_virtual_clock(
     assert all(np.array_equal(a.observation, b.observation) for a, b in zip(real.ticks, again.ticks, strict=True))
     assert real.episode.reward == again.episode.reward
     assert real.episode.late_ticks > 0
+
+
+@pytest.mark.parametrize("in_flight", [1, 3])
+def test_a_limit_on_the_rate_holds_in_real_time_and_gives_the_same_flight_in_simulation(in_flight: int) -> None:
+    task, spacing = CountingTask(length=25), ns_from_ms(33)
+    options: dict[str, Any] = {"late": LateRule.HOLD, "seed": 0, "in_flight": in_flight, "spacing": spacing}
+    flown = fly(task, task.make(), Delayed(Policy(parity), Constant(25)), WallTime(), **options)
+    answers = sorted(flown.answers(), key=lambda answer: answer.started_ms)
+    assert len(answers) > 8
+    assert all(answer.latency_ms >= 25 for answer in answers), "none is there before it was asked for"
+    for earlier, later in itertools.pairwise(answers):
+        assert ns_from_ms(later.started_ms) - ns_from_ms(earlier.started_ms) >= spacing
+    again = fly(task, task.make(), Policy(parity), VirtualTime(Replay.of(flown)), **options)
+    assert schedule(again) == schedule(flown)
 
 
 def test_an_overrun_is_counted_and_never_shifts_later_ticks() -> None:

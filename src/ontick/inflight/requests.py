@@ -170,16 +170,21 @@ class ThreadedRequests:
             self._error = error  # raised again in the loop's thread
 
     def _next_request(self) -> tuple[Start, Observation] | None:
-        """Wait for an observation to start on; return None when the episode has ended."""
+        """Wait until a request starts; return None when the episode has ended."""
         with self._changed:
-            while not self._closing.is_set():
-                start = self._slots.take(len(self._published) - 1)
-                if start is not None:
-                    underway = tuple([Underway(other.observation_tick, other.at) for other in self._open])
-                    self._open.append(start)
-                    return start, self._mailbox.show(start, self._published[start.observation_tick], underway)
+            while (start := self._slots.take(len(self._published) - 1)) is None and not self._closing.is_set():
                 self._changed.wait()
-        return None
+            if start is None:
+                return None
+            self._open.append(start)
+        if start.at > self._clock.now():  # the rate allows it only between two ticks
+            self._clock.wait(start.at, self._closing)
+        with self._changed:
+            if self._closing.is_set():
+                return None
+            older = [other for other in self._open if other.observation_tick < start.observation_tick]
+            underway = tuple([Underway(other.observation_tick, other.at) for other in older])
+            return start, self._mailbox.show(start, self._published[start.observation_tick], underway)
 
     def _arrive(self, start: Start, decision: Decision, due: Nanoseconds) -> None:
         with self._changed:
