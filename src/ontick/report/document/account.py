@@ -99,7 +99,7 @@ def read_account(folder: Path, task_module: str | None = None, label: str | None
     recorded = read_recorded(folder)
     asked = recorded.asked
     notes = list(recorded.notes) if asked.get("verb") != "cliff" else list(_curve_notes(recorded))
-    found = find_recorded_task({"task": asked.get("task")}, task_module)
+    found = find_recorded_task(asked, task_module)
     if found.task is None and recorded.keeps_ticks:
         notes.append(f"task {asked.get('task')!r} is not known here; show it with --task-module FILE")
     parts: list[Account] = []
