@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,15 +36,32 @@ def test_a_letter_is_the_nearest_of_equal_steps_and_ends_at_the_limit(value: flo
     assert abs(read_back - within) <= step / 2 + 1e-9
 
 
-@given(VALUES, VALUES)
-def test_letters_keep_the_order_of_values(a: float, b: float) -> None:
-    write = WRITERS[Numbers.LETTER]
+@given(VALUES)
+def test_a_fine_letter_is_the_nearest_of_equal_steps_of_the_square_root(value: float) -> None:
+    place = LETTERS.index(WRITERS[Numbers.FINE](value, SPEED)) - LETTERS.index(ZERO)
+    root = min(1.0, abs(value) / SPEED.limit) ** 0.5
+    assert abs(abs(place) / (len(LETTERS) // 2) - root) <= 1 / 24 + 1e-9
+    assert place * value >= 0
+
+
+def test_fine_letters_are_finest_near_zero() -> None:
+    read = [READERS[Numbers.FINE](letter, SPEED) for letter in LETTERS]
+    steps = [high - low for low, high in pairwise(read)]
+    assert read[0] == -SPEED.limit and read[12] == 0 and read[-1] == SPEED.limit
+    assert steps[12:] == sorted(steps[12:]) and steps[:12] == pytest.approx(steps[:11:-1])
+    assert steps[12] < SPEED.limit / 100 < SPEED.limit / 12 < steps[-1]
+
+
+@given(VALUES, VALUES, st.sampled_from([Numbers.LETTER, Numbers.FINE]))
+def test_letters_keep_the_order_of_values(a: float, b: float, numbers: Numbers) -> None:
+    write = WRITERS[numbers]
     assert (a <= b) <= (write(a, SPEED) <= write(b, SPEED))
     assert write(-a, SPEED) == LETTERS[-1 - LETTERS.index(write(a, SPEED))]
 
 
 @pytest.mark.parametrize(
-    ("numbers", "said"), [(Numbers.WHOLE, "1"), (Numbers.TWO, "1"), (Numbers.THREE, "1"), (Numbers.LETTER, "y")]
+    ("numbers", "said"),
+    [(Numbers.WHOLE, "1"), (Numbers.TWO, "1"), (Numbers.THREE, "1"), (Numbers.LETTER, "y"), (Numbers.FINE, "y")],
 )
 def test_what_has_no_decimals_is_given_none(numbers: Numbers, said: str) -> None:
     assert WRITERS[numbers](1.0, LEG) == said
@@ -54,6 +73,7 @@ def test_what_has_no_decimals_is_given_none(numbers: Numbers, said: str) -> None
         (Numbers.WHOLE, "v x 100, leg"),
         (Numbers.TWO, "v, leg"),
         (Numbers.LETTER, "v (-2.4 to 2.4), leg (-1 to 1), each as a letter: a lowest, m zero, y highest"),
+        (Numbers.FINE, "v, leg, each as a letter: a lowest, m zero, y highest"),
     ],
 )
 def test_a_reader_is_told_what_the_writing_stands_for(numbers: Numbers, told: str) -> None:

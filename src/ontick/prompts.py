@@ -48,7 +48,8 @@ class PromptStyle:
     features: tuple[str, ...] = ()
     """Which of the task's values are shown, in this order; by default all."""
     numbers: Numbers = Numbers.WHOLE
-    """whole: 0.12 as 12. 2 or 3: that many decimals. letter: one letter a value, m being zero."""
+    """whole: 0.12 as 12. 2 or 3: that many decimals. letter: one letter a value, m being zero. fine: the same, in steps
+    that are finest near zero."""
     examples: int = 0
     """How many of the task's examples are shown before."""
     examples_in: ExamplesIn = ExamplesIn.TURNS
