@@ -47,8 +47,9 @@ def test_a_fine_letter_is_the_nearest_of_equal_steps_of_the_square_root(value: f
 def test_fine_letters_are_finest_near_zero() -> None:
     read = [READERS[Numbers.FINE](letter, SPEED) for letter in LETTERS]
     steps = [high - low for low, high in pairwise(read)]
-    assert read[0] == -SPEED.limit and read[12] == 0 and read[-1] == SPEED.limit
-    assert steps[12:] == sorted(steps[12:]) and steps[:12] == pytest.approx(steps[:11:-1])
+    assert (read[0], read[12], read[-1]) == (-SPEED.limit, 0, SPEED.limit)
+    assert steps[12:] == sorted(steps[12:])
+    assert steps[:12] == pytest.approx(steps[:11:-1])
     assert steps[12] < SPEED.limit / 100 < SPEED.limit / 12 < steps[-1]
 
 
