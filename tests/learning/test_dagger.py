@@ -287,6 +287,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(setup: DaggerSe
         (replace(setup, episodes=0), "--episodes 0"),
         (replace(setup, evaluation_episodes=0), "--evaluation-episodes 0"),
         (replace(setup, weight=0.5), "--weight 0.5"),
+        (replace(setup, steps=0), "--steps 0"),
         (replace(setup, recency=0.0), "--recency 0.0"),
         (replace(setup, beta="often"), "bad --beta 'often'"),
         (replace(setup, to=seen), "holds something already"),
@@ -302,6 +303,7 @@ def test_the_rounds_of_another_setup_are_not_gone_on_with(setup: DaggerSetup) ->
     for other, what in (
         (replace(setup, episodes=6), "episodes"),
         (replace(setup, beta="0.5"), "beta"),
+        (replace(setup, steps=7), "steps"),
         (replace(setup, data=()), "data"),
         (replace(setup, pilot=setup.to / "v2", start=Start.BASE), "start"),
     ):
@@ -320,14 +322,20 @@ def test_learning_anew_and_learning_on_differ(setup: DaggerSetup) -> None:
     assert (setup.to / Start.BASE / "round-1" / ROUND).exists()
 
 
+def test_a_round_takes_as_many_steps_as_are_asked_for(setup: DaggerSetup) -> None:
+    (done,) = dagger(replace(setup, rounds=1, steps=5))["rounds"]
+    assert read_card(Path(done["pilot"])).settings["steps"] == 5 != read_card(setup.pilot).settings["steps"]
+
+
 def test_a_language_model_learns_by_the_same_rounds(tmp_path: Path) -> None:
     first = fine_tune(CARTPOLE, Lesson(students.taught_states(300)), students.settings(every=0), tmp_path / "v1")
     setup = DaggerSetup(
-        "cartpole", tmp_path / "v1", tmp_path / "run", (students.dataset(),), 1, 2, evaluation_episodes=2
+        "cartpole", tmp_path / "v1", tmp_path / "run", (students.dataset(),), 1, 2, steps=3, evaluation_episodes=2
     )
     (done,) = dagger(setup)["rounds"]
     card = read_card(Path(done["pilot"]))
     assert (card.kind, card.version, card.parent) == (first.kind, 2, first.id)
     assert card.metrics["examples"] == done["aggregate"]
+    assert card.metrics["steps"] == 3 < first.metrics["steps"]
     assert card.data[1]["hash"] == json.loads((setup.to / "round-1" / "data" / "card.json").read_text())["hash"]
     assert dagger(setup)["rounds"] == [done]

@@ -59,6 +59,10 @@ class Dagger(Learnt, Shown):
     ] = None
     start: Start = Start.PARENT
     """Learn on from the weights of the round before (parent), or anew (base)."""
+    steps: Annotated[
+        int | None,
+        arg(metavar="N", help="Optimiser steps of a round.", help_behavior_hint="(default: as the pilot was trained)"),
+    ] = None
     labeller: str = "teacher"
     """Who says what is right: teacher, or python:FILE.py:NAME, a function from a state to an action."""
     evaluation_episodes: int = 50
@@ -87,6 +91,7 @@ class Dagger(Learnt, Shown):
             recency=self.recency,
             balance=self.balance,
             start=self.start,
+            steps=self.steps,
             latency=self.latency,
             in_flight=self.in_flight,
             late=self.late,

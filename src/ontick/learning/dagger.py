@@ -87,6 +87,8 @@ class DaggerSetup:
     balance: Balance | None = None
     """How much rare actions are helped; None: as the pilot's card says."""
     start: Start = Start.PARENT
+    steps: int | None = None
+    """Of the optimiser in a round; None: as many as the pilot's card says."""
     latency: str | None = None
     """What an answer takes while the student flies; None: as the pilot was trained."""
     in_flight: int = 1
@@ -106,6 +108,8 @@ class DaggerSetup:
         for name in ("rounds", "episodes", "evaluation_episodes"):
             if getattr(self, name) < 1:
                 raise OntickError(f"--{name.replace('_', '-')} {getattr(self, name)} does nothing; give 1 or more")
+        if self.steps is not None and self.steps < 1:
+            raise OntickError(f"--steps {self.steps} teaches nothing; give 1 or more")
         if not 1 <= self.weight < np.inf:
             raise OntickError(f"--weight {self.weight} forgets corrections; give 1 or more")
         if not 0 < self.recency <= 1:
@@ -139,7 +143,7 @@ def dagger(
     """
     setup.check()
     task = find_task(setup.task, setup.task_module)
-    own, card = learner_for(task, setup.pilot)
+    own, card = learner_for(task, setup.pilot, setup.steps)
     data = [read_dataset(folder, task) for folder in setup.data]
     if labeller is None:
         labeller = find_labeller(setup.labeller, task)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -71,10 +72,12 @@ class Learner(Protocol):
 class MlpLearner:
     """Learns as a small network did, by the settings on its card."""
 
-    def __init__(self, task: Task, pilot: Path) -> None:
+    def __init__(self, task: Task, pilot: Path, steps: int | None = None) -> None:
         self._task = task
         said = read_card(pilot).settings
         self._settings = settings_of(said)
+        if steps is not None:
+            self._settings = replace(self._settings, steps=steps)
         self._said = {"balance": said.get("balance")}
 
     def learn(
@@ -98,8 +101,8 @@ class MlpLearner:
         return load_mlp(pilot, self._task)
 
 
-def learner_for(task: Task, pilot: Path) -> tuple[Learner, PilotCard]:
-    """Return who learns as ``pilot`` did, and its card.
+def learner_for(task: Task, pilot: Path, steps: int | None = None) -> tuple[Learner, PilotCard]:
+    """Return who learns as ``pilot`` did, in so many steps where ``steps`` are given, and its card.
 
     Raises:
         OntickError: the folder is no pilot, of another task, or what trains its kind is not installed.
@@ -108,8 +111,8 @@ def learner_for(task: Task, pilot: Path) -> tuple[Learner, PilotCard]:
     if card.task != task.name:
         raise OntickError(f"{pilot} flies task {card.task!r}, not {task.name!r}; give another")
     if card.kind is Kind.MLP:
-        return MlpLearner(task, pilot), card
+        return MlpLearner(task, pilot, steps), card
     need_transformers("what trains language models")
     from ontick.learning.sft.learner import SftLearner
 
-    return SftLearner(task, pilot), card
+    return SftLearner(task, pilot, steps=steps), card

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,15 +28,19 @@ from ontick.tasks.base import Task
 
 
 class SftLearner:
-    """Learns as the language model ``pilot`` did, by the settings on its card.
+    """Learns as the language model ``pilot`` did, by the settings on its card; in so many steps where they are given.
 
     Raises:
         OntickError: the pilot is no language model.
     """
 
-    def __init__(self, task: Task, pilot: Path, settings: SftSettings | None = None) -> None:
+    def __init__(
+        self, task: Task, pilot: Path, settings: SftSettings | None = None, *, steps: int | None = None
+    ) -> None:
         self._task = task
         self._settings = settings or settings_of(read_card(pilot).settings)
+        if steps is not None:
+            self._settings = replace(self._settings, optimiser=replace(self._settings.optimiser, steps=steps))
 
     def learn(
         self,
