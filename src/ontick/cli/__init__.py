@@ -20,6 +20,7 @@ from ontick.cli.flying import Cliff, Compare, Demo, Eval, Verdict
 from ontick.cli.options import INTERRUPTED
 from ontick.cli.pilots import Pilots, Push
 from ontick.cli.reporting import Report
+from ontick.cli.reproducing import Reproduce
 from ontick.cli.training import Train
 from ontick.cli.watching import Watch
 from ontick.errors import OntickError, blame
@@ -56,6 +57,7 @@ VERBS: tuple[type[Verb], ...] = (
     Pilots,
     Push,
     Watch,
+    Reproduce,
 )
 
 _typing: Any = typing
@@ -69,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     say_what_takes_long()
     try:
-        return _parse(arguments).run()
+        return parse(arguments).run()
     except OntickError as error:
         if os.environ.get("ONTICK_DEBUG"):
             raise
@@ -88,13 +90,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_INPUT
 
 
-def _parse(arguments: Sequence[str]) -> Verb:
-    """Read the command line; a mistake in it becomes an `OntickError` instead of tyro's box."""
-    parse: Callable[..., Verb] = tyro.cli
+def parse(arguments: Sequence[str]) -> Verb:
+    """Return the verb that a command line asks for; a mistake in it becomes an `OntickError` instead of tyro's box."""
+    command: Callable[..., Verb] = tyro.cli
     box = io.StringIO()
     try:
         with redirect_stderr(box):
-            return parse(
+            return command(
                 _COMMAND,
                 args=arguments,
                 prog="ontick",

@@ -126,6 +126,11 @@ def say_warning(message: str) -> None:
     stderr.print(f"ontick: {message}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
+def say_step(message: str) -> None:
+    """Write on stderr, in one line, what is being done now, where one command does many things."""
+    stderr.print(message, style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
 def say_what_takes_long() -> None:
     """Let the program's own log, which tells what happens once and takes long, be read on stderr."""
     log = logging.getLogger("ontick")

@@ -1,0 +1,140 @@
+"""The table of a reproduced experiment, the post's figures beside ours: for a terminal and as Markdown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from ontick.records import Json
+from ontick.reproduction.ledger import Entry, Ledger, Status
+from ontick.reproduction.reproduce import minutes_in_words
+from ontick.reproduction.row import Row
+
+MARKS = "*†‡§¶"
+"""Behind the name of a row that was made by another version or on another machine than most; a note says which."""
+
+
+def rows_table(rows: Sequence[Row], ledger: Ledger) -> Table:
+    """Return what there is to make: one row each, how long it takes, and whether it is there."""
+    table = Table(box=SIMPLE_HEAD, title_justify="left")
+    for heading in ("row", "what", "there is", "takes"):
+        table.add_column(heading, no_wrap=heading == "row")
+    for row in rows:
+        table.add_row(row.name, escape(row.part), _STATUS[ledger.status(row)], minutes_in_words(row.minutes))
+    return table
+
+
+_STATUS = {
+    Status.MISSING: "",
+    Status.BEGUN: "a beginning",
+    Status.OTHER: "one with other settings",
+    Status.DONE: "done",
+}
+
+
+def results_table(title: str, rows: Sequence[Row], ledger: Ledger) -> Table:
+    """Return the post's figures and ours."""
+    table = Table(box=SIMPLE_HEAD, title=escape(title), title_justify="left", show_lines=True)
+    table.add_column("row", no_wrap=True)
+    for heading in ("the post", "here"):
+        table.add_column(heading, overflow="fold")
+    entries, marks = _entries(rows, ledger), marks_of(_entries(rows, ledger))
+    for row in rows:
+        entry = entries.get(row.name)
+        said = "" if entry is None else escape(entry.found.says)
+        table.add_row(row.name + marks.get(row.name, ""), escape(row.post), said)
+    return table
+
+
+def notes(rows: Sequence[Row], ledger: Ledger) -> list[str]:
+    """Say of which version and machine the results are, and which of them are not like most."""
+    entries = _entries(rows, ledger)
+    if not entries:
+        return []
+    usual = _usual(entries)
+    marks = marks_of(entries)
+    said = [f"made by {_in_words(usual)}"]
+    for mark in dict.fromkeys(marks.values()):
+        name = next(name for name in marks if marks[name] == mark)
+        said.append(f"{mark} made by {_in_words(entries[name].origin)}")
+    aside = [name for row in rows for name in ledger.set_aside_names(row)]
+    if aside:
+        said.append(f"set aside, made with other settings and in no table: {', '.join(aside)}")
+    return said
+
+
+def marks_of(entries: dict[str, Entry]) -> dict[str, str]:
+    """Return a mark for each row that another version or machine made than most of them."""
+    if not entries:
+        return {}
+    usual = _usual(entries)
+    others = [origin for origin in dict.fromkeys(entry.origin for entry in entries.values()) if origin != usual]
+    sign = {origin: MARKS[number % len(MARKS)] for number, origin in enumerate(others)}
+    return {name: sign[entry.origin] for name, entry in entries.items() if entry.origin in sign}
+
+
+def markdown(rows: Sequence[Row], ledger: Ledger) -> str:
+    """Return the table as Markdown: what, the post's figure, ours, how many and which seeds, the commands."""
+    entries = _entries(rows, ledger)
+    marks = marks_of(entries)
+    lines = [
+        "| row | what | the post | here | n, seeds | minutes |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        entry = entries.get(row.name)
+        if entry is None:
+            lines.append(f"| `{row.name}` | {_cell(row.part)} | {_cell(row.post)} | not made | | |")
+            continue
+        found = entry.found
+        counted = ", ".join(filter(None, (None if found.n is None else f"{found.n:,}", found.seeds)))
+        cells = (_cell(row.part), _cell(row.post), _cell(found.says), counted, f"{entry.took_s / 60:.1f}")
+        lines.append(f"| `{row.name}`{marks.get(row.name, '')} | {' | '.join(cells)} |")
+    lines += ["", *(f"- {_cell(note)}" for note in notes(rows, ledger)), "", "```sh"]
+    for row in rows:
+        lines += [f"# {row.name}", *(f"ontick {command}" for command in row.commands)]
+    return "\n".join([*lines, "```", ""])
+
+
+def as_json(rows: Sequence[Row], ledger: Ledger) -> list[Json]:
+    """Return every row with the post's figure and ours, those that are not made too."""
+    made: list[Json] = []
+    for row in rows:
+        entry = ledger.entry(row)
+        said: Json = {"row": row.name, "part": row.part, "post": row.post, "commands": list(row.commands)}
+        said |= {"status": ledger.status(row), "result": None}
+        if entry is not None:
+            found = entry.found
+            said["result"] = {
+                "says": found.says,
+                "figures": found.figures,
+                "n": found.n,
+                "seeds": found.seeds,
+                "took_s": entry.took_s,
+                "provenance": entry.provenance,
+            }
+        made.append(said)
+    return made
+
+
+def _entries(rows: Sequence[Row], ledger: Ledger) -> dict[str, Entry]:
+    found = ((row.name, ledger.entry(row)) for row in rows)
+    return {name: entry for name, entry in found if entry is not None}
+
+
+def _usual(entries: dict[str, Entry]) -> tuple[str, str, str]:
+    return Counter(entry.origin for entry in entries.values()).most_common(1)[0][0]
+
+
+def _in_words(origin: tuple[str, str, str]) -> str:
+    version, revision, machine = origin
+    at = "" if revision == "None" else f" at {revision}"
+    return f"Ontick {version}{at} on {machine}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,336 @@
+"""The rows of the LunarLander post: what broke, what was tried, and what landed in the end."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from ontick.reproduction import figures
+from ontick.reproduction.cartpole import SLOW_API
+from ontick.reproduction.row import Row
+from ontick.reproduction.tuning import tuning_for
+
+TASK = "lunarlander"
+
+PROMPT = "--prompt.layout compact --prompt.numbers fine --prompt.features 'right leg' 'left leg' x y angle vx vy spin"
+"""How a model is asked that is trained: a token a value, and first those that seldom change."""
+
+NOISES = "none actions:0.1 actions:0.3"
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is flown and trained."""
+
+    demonstrations: int
+    """Flights to learn from, with each noise a part of them."""
+    flights: int
+    """Episodes by which a policy is judged."""
+    more_flights: int
+    """Episodes by which the best is judged once more."""
+    steps: int
+    rounds: int
+    """Of DAgger."""
+    round_steps: int
+    round_flights: int
+    whole_story: bool
+    """Whether the trainings are made that the post made on its way, and those that say what made the difference."""
+    states: int = 100
+    """Of the teacher's flights, to ask an untrained model about."""
+
+
+QUICK = Size(
+    demonstrations=500,
+    flights=20,
+    more_flights=20,
+    steps=900,
+    rounds=1,
+    round_steps=300,
+    round_flights=16,
+    whole_story=False,
+)
+FULL = Size(
+    demonstrations=500,
+    flights=20,
+    more_flights=50,
+    steps=2000,
+    rounds=3,
+    round_steps=1000,
+    round_flights=24,
+    whole_story=True,
+)
+
+
+def rows(model: str, size: Size) -> tuple[Row, ...]:
+    """Return the rows for a language model as the command line names it."""
+    made = [*_before(model, size), *_the_chain(model, size)]
+    if size.whole_story:
+        made += [*_what_the_post_tried(model, size), *_what_made_the_difference(model, size)]
+    return tuple(made)
+
+
+def _before(model: str, size: Size) -> list[Row]:
+    """What needs no training of a language model."""
+    word, many = shlex.quote(model), f"--episodes {size.flights}"
+    return [
+        Row(
+            "api-latency",
+            "the heuristic behind a line like a hosted API's",
+            "crash in 1-1.6 s, mean about -129",
+            tuple(f"eval {TASK} teacher {many} --late {late} --delay {SLOW_API}" for late in ("noop", "hold")),
+            figures.flights(),
+            minutes=2,
+        ),
+        Row(
+            "latency-curve",
+            "latency curve of the heuristic",
+            "no-op falls apart between 20 and 40 ms; hold is good to roughly 100 ms",
+            (f"cliff {TASK} teacher",),
+            figures.curve,
+            minutes=0.3,
+        ),
+        Row(
+            "heuristic",
+            "the heuristic",
+            "20/20 landed, 17/20 solved, mean about +262",
+            (f"eval {TASK} teacher --episodes {size.more_flights} --clock virtual",),
+            figures.flights("heuristic"),
+            minutes=0.2,
+        ),
+        Row(
+            "flights",
+            f"{size.demonstrations} flights of the heuristic",
+            "500 heuristic rollouts",
+            (f"collect {TASK} --to flights/data --episodes {size.demonstrations}",),
+            figures.data,
+            minutes=0.5,
+        ),
+        Row(
+            "mlp",
+            "behaviour cloning by a small network",
+            "18k parameters: 20/20 solved, mean about +271",
+            (
+                f"train {TASK} mlp --data flights/data --to mlp/pilot",
+                f"eval {TASK} pilot:mlp/pilot --episodes {size.more_flights} --clock virtual",
+            ),
+            figures.trained(figures.flights(last=1)),
+            after=("flights",),
+            minutes=0.7,
+        ),
+        Row(
+            "pretrained-states",
+            "untrained, in single states",
+            "some fine on static diagnostic states",
+            (f"probe {TASK} {word} --states {size.states} --questions none",),
+            figures.states,
+            minutes=0.5,
+        ),
+        Row(
+            "pretrained-flying",
+            "untrained, flying",
+            "none flies: always no-op, always main engine, always one side thruster, or overcorrection",
+            (f"verdict {TASK} {word} --episodes 10",),
+            figures.verdicts(),
+            minutes=1,
+        ),
+    ]
+
+
+def _the_chain(model: str, size: Size) -> list[Row]:
+    """From noisy flights to the pilot that is shipped: balanced, noisy, taught by the small network, then DAgger."""
+    each = size.demonstrations // len(NOISES.split())
+    return [
+        Row(
+            "noisy",
+            "flights with random actions mixed in, labelled by the small network",
+            "noisy rollouts (labelled by the heuristic)",
+            (
+                f"collect {TASK} --to noisy/data --actor mlp:mlp/pilot --labeller mlp:mlp/pilot "
+                f"--noise {NOISES} --episodes {each}",
+            ),
+            figures.data,
+            after=("mlp",),
+            minutes=1,
+        ),
+        _trained(
+            "lora",
+            "LoRA, balanced and noisy data, taught by the small network",
+            "all LoRA runs failed",
+            "lora",
+            "noisy",
+            model,
+            size,
+            balance="sqrt",
+            steps=size.steps,
+        ),
+        Row(
+            "dagger",
+            "DAgger on it",
+            "56 % of visited states disagree, 51.6 % of the corrections are action 0; then 18/20 landed, 17/20 solved, "
+            "+223.7, no timeouts; one more round is slightly worse",
+            (
+                f"dagger {TASK} lora/pilot --to dagger/pilots --data noisy/data --labeller mlp:mlp/pilot "
+                f"--rounds {size.rounds} --episodes {size.round_flights} --steps {size.round_steps} --weight 2 "
+                f"--evaluation-episodes {size.flights}",
+            ),
+            figures.rounds,
+            after=("lora", "noisy", "mlp"),
+            extras=("train",),
+            memory_mb=tuning_for(model).memory_mb,
+            minutes=size.rounds * (size.round_steps / 60 + 4),
+        ),
+        Row(
+            "best",
+            "the best of them, not the newest, in real time",
+            "50 seeds: 50/50 landed, 49/50 solved, +269.4",
+            tuple(
+                f"eval {TASK} pilot:dagger/pilots/best --episodes {size.more_flights} --late {late}"
+                for late in ("hold", "noop")
+            ),
+            figures.flights(),
+            after=("dagger",),
+            minutes=size.more_flights / 4,
+        ),
+        Row(
+            "questions",
+            "ordinary questions, after",
+            'all answered "0"',
+            (f"probe {TASK} pilot:dagger/pilots/best --states 20 --questions all",),
+            figures.questions,
+            after=("dagger",),
+            minutes=1.5,
+        ),
+    ]
+
+
+def _what_the_post_tried(model: str, size: Size) -> list[Row]:
+    """The trainings on the way, with the heuristic as the teacher, as in the post."""
+    each = size.demonstrations // len(NOISES.split())
+    full = tuning_for(model).full_memory_mb
+    return [
+        Row(
+            "noisy-heuristic",
+            "flights of the heuristic with random actions mixed in",
+            "noisy heuristic rollouts",
+            (f"collect {TASK} --to noisy-heuristic/data --noise {NOISES} --episodes {each} --seed 2200000",),
+            figures.data,
+            minutes=0.5,
+        ),
+        _trained("lora-natural", "LoRA on natural flights", "failed", "lora", "flights", model, size),
+        _trained("lora-rank", "LoRA of rank 64", "failed", "lora", "flights", model, size, more="--lora.rank 64"),
+        _trained("lora-balanced", "LoRA, balanced", "failed", "lora", "flights", model, size, balance="sqrt"),
+        _trained(
+            "lora-noisy", "LoRA, balanced and noisy", "failed", "lora", "noisy-heuristic", model, size, balance="sqrt"
+        ),
+        _trained("full-natural", "full SFT on natural flights", "first landing", "full", "flights", model, size),
+        _trained(
+            "full-noisy",
+            "full SFT, balanced and noisy",
+            "v6: 12/20 landed, 10/20 solved, mean about +105; hovers to the time limit",
+            "full",
+            "noisy-heuristic",
+            model,
+            size,
+            balance="sqrt",
+        ),
+        Row(
+            "full-dagger",
+            "DAgger on full SFT",
+            "v7: 18/20 landed, 17/20 solved, +223.7, no timeouts",
+            (
+                f"dagger {TASK} full-noisy/pilot --to full-dagger/pilots --data noisy-heuristic/data "
+                f"--rounds {size.rounds} --episodes {size.round_flights} --steps {size.round_steps} --weight 2 "
+                f"--evaluation-episodes {size.flights}",
+            ),
+            figures.rounds,
+            after=("full-noisy", "noisy-heuristic"),
+            extras=("train",),
+            memory_mb=full,
+            minutes=size.rounds * (size.round_steps / 40 + 4),
+        ),
+        Row(
+            "full-questions",
+            "ordinary questions, after full SFT",
+            'all answered "0"',
+            (f"probe {TASK} pilot:full-dagger/pilots/best --states 20 --questions all",),
+            figures.questions,
+            after=("full-dagger",),
+            minutes=1.5,
+        ),
+    ]
+
+
+def _what_made_the_difference(model: str, size: Size) -> list[Row]:
+    """The LoRA of the chain with one thing changed at a time, in fewer steps than it has."""
+    tuning = tuning_for(model)
+    steps = size.steps // 2
+    changed = {
+        "as-it-is": ("nothing changed", "", PROMPT),
+        "rank-4": ("rank 4", "--lora.rank 4 --lora.alpha 8", PROMPT),
+        "attention": ("adapters on the queries and values only", "--lora.targets q_proj v_proj", PROMPT),
+        "slow": ("a tenth of the learning rate", tuning.rate(tuning.lora_rate / 10), PROMPT),
+        "decimals": ("the post's prompt: a chat, two decimals", "", "--prompt.numbers 2"),
+        "heuristic": ("taught by the heuristic", "", PROMPT),
+        "unbalanced": ("not balanced", "", PROMPT),
+        "natural": ("natural flights only, balanced", "", PROMPT),
+    }
+    data = {"heuristic": "noisy-heuristic", "natural": "flights"}
+    return [
+        _trained(
+            f"ablation-{name}",
+            f"LoRA in {steps} steps: {what}",
+            "",
+            "lora",
+            data.get(name, "noisy"),
+            model,
+            size,
+            balance=None if name == "unbalanced" else "sqrt",
+            more=more,
+            prompt=prompt,
+            steps=steps,
+        )
+        for name, (what, more, prompt) in changed.items()
+    ]
+
+
+def _trained(
+    name: str,
+    part: str,
+    post: str,
+    method: str,
+    data: str,
+    model: str,
+    size: Size,
+    *,
+    balance: str | None = None,
+    more: str = "",
+    prompt: str = PROMPT,
+    steps: int | None = None,
+) -> Row:
+    """Return a row that trains a language model on another row's data, and flies it with time frozen.
+
+    An option in ``more`` takes the place of the same one in the model's own settings: the last one given counts.
+    """
+    tuning = tuning_for(model)
+    steps = steps or size.steps
+    lora = method == "lora"
+    options = tuning.lora if lora else tuning.full
+    words = [
+        f"train {TASK} {method} --data {data}/data --to {name}/pilot --base {shlex.quote(model)} {prompt}",
+        "" if balance is None else f"--balance {balance}",
+        f"{options} --optimiser.steps {steps} --selection.every {steps} {more}".strip(),
+    ]
+    return Row(
+        name,
+        part,
+        post,
+        (
+            " ".join(filter(None, words)),
+            f"eval {TASK} pilot:{name}/pilot --episodes {size.flights} --clock virtual --late hold",
+        ),
+        figures.trained(figures.flights("hold", last=1)),
+        after=(data,),
+        extras=("train",),
+        memory_mb=tuning.memory_mb if lora else tuning.full_memory_mb,
+        minutes=3 + steps / (70 if lora else 45),
+    )
