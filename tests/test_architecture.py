@@ -149,6 +149,7 @@ ORDER = (
     "learning.sft.settings",
     "learning.sft.tokens",
     "learning.sft.shared",
+    "learning.sft.distil",
     "learning.sft.guard",
     "learning.sft.policy",
     "learning.sft.trainer",

@@ -56,6 +56,8 @@ class PromptStyle:
     """turns: as a conversation. system: as a list in the instruction."""
     layout: Layout = Layout.CHAT
     """chat: the state is the question. compact: it begins the answer, which costs fewer tokens."""
+    brief: bool = False
+    """Leave out what the task and the numbers are: enough for a model that is trained, and sooner read."""
     pending: int = 0
     """How many of the actions that act before the answer does are shown, from the state's step on."""
 
@@ -72,6 +74,7 @@ class PromptStyle:
             found["examples"],
             ExamplesIn(found["examples_in"]),
             Layout(found["layout"]),
+            bool(found.get("brief", False)),
             int(found.get("pending", 0)),
         )
 
@@ -218,6 +221,8 @@ class Prompt:
 
     @cached_property
     def _instruction(self) -> str:
+        if self.style.brief:
+            return f"Control {self.task.name}."
         numbers = explain([feature for _, feature in self._shown], self.style.numbers) + self._told_of_pending
         actions = ", ".join(f"{word} = {name}" for word, name in zip(self.choices, self.task.actions, strict=True))
         digits = "one digit"

@@ -114,6 +114,8 @@ class Train(Shown):
     """lora, full: the steps."""
     selection: sft.SelectionOptions = field(default_factory=sft.SelectionOptions)
     """lora, full: which checkpoint is kept."""
+    distil: sft.DistilOptions = field(default_factory=sft.DistilOptions)
+    """lora, full: learn from how sure a small network is, in place of the data's labels."""
 
     def run(self) -> int:
         """Train and print."""
@@ -147,6 +149,7 @@ _OPTIONS = {
             "lora",
             "optimiser",
             "selection",
+            "distil",
         ),
     ),
 }
@@ -193,6 +196,7 @@ def _train_language_model(asked: Train, progress: Progress) -> Trained:
         lora=asked.lora,
         optimiser=asked.optimiser,
         selection=asked.selection,
+        distil=asked.distil,
         seed=asked.seed,
         dtype=asked.dtype,
         device=asked.device,

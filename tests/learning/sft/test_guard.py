@@ -44,7 +44,7 @@ def asker(name: str, style: PromptStyle | None = None) -> Asker:
 
 
 def examples(n: int = 5) -> Examples:
-    return Examples([1, 2, 3], [np.array([4, 5])] * n, np.full(n, 7))
+    return Examples([1, 2, 3], [np.array([4, 5])] * n, np.full(n, 7), np.full((n, 1), 7))
 
 
 @pytest.mark.parametrize("name", families.FAMILIES)

@@ -34,7 +34,8 @@ def drawn(seed: int, count: int) -> list[int]:
 
 def some_examples(shared: int = 60, lengths: tuple[int, ...] = LENGTHS) -> Examples:
     suffixes = [np.array(drawn(1 + number, length)) for number, length in enumerate(lengths)]
-    return Examples(drawn(0, shared), suffixes, np.array(drawn(99, len(lengths))))
+    targets = np.array(drawn(99, len(lengths)))
+    return Examples(drawn(0, shared), suffixes, targets, targets[:, None])
 
 
 def own_model(name: str) -> Any:

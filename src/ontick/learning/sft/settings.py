@@ -84,6 +84,16 @@ class SelectionOptions:
 
 
 @dataclass(frozen=True)
+class DistilOptions:
+    """Learning from how sure a small network is of each action, in place of the data's labels."""
+
+    teacher: str | None = None
+    """mlp:PATH or pilot:PATH, a small network of the same task. It is shown each state as the prompt tells it."""
+    temperature: float = 0.2
+    """What its scores are divided by: the smaller, the surer it seems."""
+
+
+@dataclass(frozen=True)
 class SftSettings:
     """How a language model is fine-tuned."""
 
@@ -94,6 +104,7 @@ class SftSettings:
     lora: LoraOptions = field(default_factory=LoraOptions)
     optimiser: OptimiserOptions = field(default_factory=OptimiserOptions)
     selection: SelectionOptions = field(default_factory=SelectionOptions)
+    distil: DistilOptions = field(default_factory=DistilOptions)
     seed: int = 0
     """Of the order of the examples, of new weights and of dropout."""
     dtype: str | None = None
@@ -134,6 +145,10 @@ class SftSettings:
             raise OntickError(f"--selection.first-seed {selection.first_seed} is no seed; give 0 or more")
         if not 0 < self.learning_rate < math.inf:
             raise OntickError(f"--optimiser.learning-rate {self.learning_rate} teaches nothing; give 5e-4 or so")
+        if not 0 < self.distil.temperature < math.inf:
+            raise OntickError(
+                f"--distil.temperature {self.distil.temperature} cannot be; give more than 0, such as 0.2"
+            )
         if not 0 <= optimiser.warmup < 1 or not 0 <= lora.dropout < 1:
             raise OntickError("--optimiser.warmup and --lora.dropout are shares; give 0 or more and less than 1")
         if not 0 <= optimiser.weight_decay < math.inf or not 0 <= optimiser.clip < math.inf:
@@ -152,6 +167,8 @@ class SftSettings:
         del settings["threads"]
         if self.method is not Method.LORA:
             del settings["lora"]
+        if self.distil.teacher is None:
+            del settings["distil"]
         return json.loads(json.dumps(settings))
 
 
@@ -174,6 +191,7 @@ def settings_of(found: Json) -> SftSettings:
             lora=LoraOptions(**lora),
             optimiser=OptimiserOptions(**optimiser),
             selection=SelectionOptions(**found["selection"]),
+            distil=DistilOptions(**found.get("distil", {})),
             seed=found["seed"],
             dtype=found["dtype"],
             device=found["device"],

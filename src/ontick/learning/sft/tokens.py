@@ -66,6 +66,10 @@ class Examples(NamedTuple):
     """The rest of each prompt, at least one token."""
     targets: npt.NDArray[np.int64]
     """The token that says the action, shape (n,)."""
+    answers: npt.NDArray[np.int64]
+    """The tokens that say each action, shape (n, actions)."""
+    odds: npt.NDArray[np.float32] | None = None
+    """How much each action is to be learnt, shape (n, actions), each row's sum 1; None: the target alone."""
 
     def whole(self, number: int) -> list[int]:
         """Return an example's whole prompt."""
@@ -91,8 +95,8 @@ def tokenise(asker: Asker, demos: Demonstrations) -> Examples:
     shared = shared_prefix([prompt for prompt, _ in told.values()])
     prefix = next(iter(told.values()))[0][:shared]
     rests = {words: np.array(prompt[shared:], dtype=np.int64) for words, (prompt, _) in told.items()}
-    targets: list[int] = [told[words][1][action] for words, action in zip(asked, demos.actions, strict=True)]
-    return Examples(prefix, [rests[words] for words in asked], np.array(targets, dtype=np.int64))
+    answers = np.array([told[words][1] for words in asked], dtype=np.int64)
+    return Examples(prefix, [rests[words] for words in asked], answers[np.arange(len(demos)), demos.actions], answers)
 
 
 def shared_prefix(prompts: Sequence[Tokens]) -> int:

@@ -21,6 +21,7 @@ from ontick.evaluation.episodes import Progress, silent
 from ontick.learning.dataset import read_dataset
 from ontick.learning.sft import guard
 from ontick.learning.sft.arguments import arguments, is_main_process, quiet_libraries, tensorboard, told_where
+from ontick.learning.sft.distil import Teaching
 from ontick.learning.sft.folder import LOGS, TrainingFolder
 from ontick.learning.sft.model import Parent, Student, as_parent_was, make_student
 from ontick.learning.sft.plan import Lesson, Plan, lesson_of
@@ -97,14 +98,17 @@ def fine_tune(
     guard.check_seeds(lesson.demos, settings.selection.seeds)
     guard.check_pending(settings.prompt, lesson.dead_time)
     digest = base_digest(settings.base)
+    teaching = None if settings.distil.teacher is None else Teaching(task, settings.distil)
     asked = _asked(task, lesson, settings, origin, digest) | {"anew": anew}
+    if teaching is not None:
+        asked["distilled"] = teaching.as_json()
     folder = TrainingFolder(to)
     if (made := folder.finished(asked)) is not None:
         return made
     with quiet_libraries(), told_where(to):
         args = arguments(settings, folder.training)
         _torch.set_num_threads(settings.threads or max(1, usable_cores() // args.world_size))
-        plan = _prepare(task, settings, lesson, origin, anew, digest, folder, args)
+        plan = _prepare(task, settings, lesson, teaching, origin, anew, digest, folder, args)
         if args.process_index == 0:
             folder.begin(asked)
         return _train(plan, progress)
@@ -114,6 +118,7 @@ def _prepare(
     task: Task,
     settings: SftSettings,
     lesson: Lesson,
+    teaching: Teaching | None,
     origin: Parent | None,
     anew: bool,
     digest: str,
@@ -124,6 +129,8 @@ def _prepare(
         student = make_student(task, settings, None if anew else origin)
     demos, model = lesson.demos, student.model
     examples = tokenise(student.asker, demos)
+    if teaching is not None:
+        examples = examples._replace(odds=teaching.odds(student.asker.prompt, demos.states))
     guard.check_labels(examples, model.get_input_embeddings().num_embeddings, lesson.weights)
     guard.check_room(examples, student.context_tokens)
     guard.check_answers(student.asker, demos, examples)

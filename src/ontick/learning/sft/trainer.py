@@ -38,6 +38,9 @@ _Callback: Any = transformers.TrainerCallback
 
 SCORE = "eval_score"
 
+LEARNT = ("targets", "odds", "answers")
+"""What a batch holds besides what the model reads."""
+
 
 class Collator:
     """Makes tensors of the examples with some numbers."""
@@ -47,17 +50,29 @@ class Collator:
         self._reader = reader
 
     def __call__(self, numbers: Sequence[int]) -> dict[str, torch.Tensor]:
-        """Return the batch, and in ``targets`` the token to learn of each, shape (examples,)."""
+        """Return the batch, and in ``targets`` the token to learn of each, shape (examples,).
+
+        Where there are odds, too, ``odds`` and the ``answers`` that they are of, shape (examples, actions) each.
+        """
         suffixes = [self._examples.suffixes[number].tolist() for number in numbers]
         batch = self._reader.batch(self._examples.prefix, suffixes)
-        return batch | {"targets": torch.tensor(self._examples.targets[list(numbers)])}
+        learnt, places = self._examples, list(numbers)
+        batch |= {"targets": torch.tensor(learnt.targets[places])}
+        if learnt.odds is not None:
+            batch |= {"odds": torch.tensor(learnt.odds[places]), "answers": torch.tensor(learnt.answers[places])}
+        return batch
 
 
 def answer_loss(reader: BatchReader, model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Return the mean cross entropy of the answers in nats; ``batch`` has ``targets``."""
-    targets = batch["targets"]
-    logits = reader.logits(model, {name: tensor for name, tensor in batch.items() if name != "targets"})
-    return nn.functional.cross_entropy(logits.float(), targets)
+    """Return the mean cross entropy of the answers in nats; ``batch`` has ``targets``.
+
+    Where it has ``odds``, the mean Kullback-Leibler divergence from them: as good to learn from, and 0 at best.
+    """
+    logits = reader.logits(model, {name: tensor for name, tensor in batch.items() if name not in LEARNT}).float()
+    if "odds" not in batch:
+        return nn.functional.cross_entropy(logits, batch["targets"])
+    said = nn.functional.log_softmax(logits, dim=-1).gather(1, batch["answers"])
+    return nn.functional.kl_div(said, batch["odds"], reduction="batchmean")
 
 
 class Examiner:

@@ -1,0 +1,59 @@
+"""How sure is a small network of each action? That can be learnt in place of the data's labels.
+
+Distillation: Hinton, Vinyals and Dean 2015, arXiv:1503.02531. The network is shown every state as the prompt tells it,
+not as it is: states that a language model cannot tell apart have one answer. How much likelier it finds one action
+than another says more of a state than which one it would take.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ontick.controllers.mlp import MlpController, load_mlp
+from ontick.errors import OntickError
+from ontick.learning.sft.settings import DistilOptions
+from ontick.pilots.card import Kind, read_card
+from ontick.pilots.find import find_pilot
+from ontick.prompts import Prompt
+from ontick.records import Json
+from ontick.tasks.base import Task
+
+
+class Teaching:
+    """A small network that teaches.
+
+    Raises:
+        OntickError: the word names no small network, or one of another task, or one that was made for its dead time.
+    """
+
+    def __init__(self, task: Task, options: DistilOptions) -> None:
+        assert options.teacher is not None
+        folder = find_pilot(options.teacher.removeprefix("mlp:"))
+        card = read_card(folder)
+        if card.kind is not Kind.MLP or card.aware is not None:
+            raise OntickError(
+                f"--distil.teacher {options.teacher} is no small network that flies without a latency; "
+                "make one with: ontick train TASK mlp"
+            )
+        self.id = card.id
+        self._network: MlpController = load_mlp(folder, task)
+        self._temperature = options.temperature
+
+    def odds(self, prompt: Prompt, states: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return how likely it finds each action in what ``prompt`` tells of ``states``.
+
+        The states are of shape (n, features), what is returned of shape (n, actions).
+        """
+        told = np.array([prompt.as_read(state) for state in states], dtype=np.float32)
+        return softmax(self._network.logits(told) / self._temperature)
+
+    def as_json(self) -> Json:
+        """Say which network it is, to the last bit."""
+        return {"id": self.id}
+
+
+def softmax(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """Return the shares that logits mean, along the last axis."""
+    shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return (shares / shares.sum(axis=-1, keepdims=True)).astype(np.float32)
