@@ -44,6 +44,8 @@ ORDER = (
     "models.llama.threads",
     "models.llama.model",
     "models.llama.quantise",
+    "models.llama.rewrite",
+    "models.llama.lora",
     "models.llama.graft",
     "models.llama",
     "models.hf.conversation",
