@@ -75,6 +75,7 @@ ORDER = (
     "pilots.lineage",
     "pilots.readme",
     "pilots.hub",
+    "pilots.ship",
     "pilots",
     "controllers.base",
     "controllers.scripted",
