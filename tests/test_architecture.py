@@ -144,6 +144,7 @@ ORDER = (
     "learning.pushes",
     "learning.noise",
     "learning.hindsight",
+    "learning.network_labeller",
     "learning.collect",
     "learning.gather",
     "learning.chat_files",

@@ -60,7 +60,8 @@ class Dagger(Learnt, Shown):
     start: Start = Start.PARENT
     """Learn on from the weights of the round before (parent), or anew (base)."""
     labeller: str = "teacher"
-    """Who says what is right: teacher, or python:FILE.py:NAME, a function from a state to an action."""
+    """Who says what is right: teacher, a small network (mlp:PATH, pilot:PATH), or python:FILE.py:NAME, a function from
+    a state to an action."""
     evaluation_episodes: int = 50
     """How many episodes a round's pilot is judged by."""
     task_module: TaskModule = None

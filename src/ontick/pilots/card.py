@@ -58,7 +58,8 @@ class PilotCard:
     prompt: PromptStyle | None = None
     """How the model was asked in training and must be asked in flight; None for an MLP."""
     data: tuple[Json, ...] = ()
-    """For each dataset learnt from: its ``hash``, ``n`` and ``per_source``."""
+    """For each dataset learnt from: its ``hash``, ``n`` and ``per_source``, and if a network labelled it its id,
+    ``labeller``."""
     seeds: tuple[tuple[int, int], ...] = ()
     """Ranges, both ends included, of the seeds flown in training or to choose among checkpoints."""
     settings: Json = field(default_factory=dict[str, Any])
