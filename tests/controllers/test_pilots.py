@@ -154,8 +154,6 @@ def test_a_small_network_flies_by_numpy(tmp_path: Path) -> None:
 
 MISTAKES = {
     "": "write pilot:PATH",
-    "cartpole": "no pilot for cartpole is shipped yet.*pilot:./cartpole",
-    "lunarlander": "shipped yet",
     "nowhere": r"no pilot nowhere, neither here nor in pilots/.*ontick pilots",
     "./nowhere": "no pilot ./nowhere",
     "some/where/else": "no pilot some/where/else",

@@ -102,6 +102,7 @@ def test_the_command_shows_them(
     assert shown.count("damaged") >= 2
     assert "is no pilot" in shown
     monkeypatch.chdir(home)
+    monkeypatch.setattr("ontick.pilots.find.SHIPPED_HOME", home / "nowhere")
     assert main(["pilots"]) == 2
     assert "ontick train" in capsys.readouterr().err
 

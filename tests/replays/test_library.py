@@ -7,7 +7,7 @@ import pytest
 
 from ontick.errors import OntickError
 from ontick.evaluation.cliff import fly_curve
-from ontick.evaluation.demo import tell
+from ontick.evaluation.demo import Flown, tell
 from ontick.evaluation.episodes import ClockName, Setup
 from ontick.evaluation.points import CurveSetup
 from ontick.evaluation.verdict import reach_verdict
@@ -44,9 +44,8 @@ def test_a_verdicts_folder_shows_as_its_two_runs(tmp_path: Path) -> None:
 
 
 def test_a_demos_verdicts_and_curves_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ontick.evaluation.demo.TASKS", ("cartpole",))
     monkeypatch.setattr("ontick.evaluation.demo.EPISODES", 1)
-    tell(tmp_path / "story", episodes=1, seed=0, controllers=[("none", None)])
+    tell(tmp_path / "story", episodes=1, seed=0, flown={"cartpole": [Flown("none")]})
     library = Library(tmp_path)
     told = ["story/cartpole-curve", "story/cartpole-none/frozen", "story/cartpole-none/real_time"]
     assert sorted(names(library)) == told

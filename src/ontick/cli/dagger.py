@@ -64,7 +64,8 @@ class Dagger(Learnt, Shown):
         arg(metavar="N", help="Optimiser steps of a round.", help_behavior_hint="(default: as the pilot was trained)"),
     ] = None
     labeller: str = "teacher"
-    """Who says what is right: teacher, or python:FILE.py:NAME, a function from a state to an action."""
+    """Who says what is right: teacher, a small network (mlp:PATH, pilot:PATH), or python:FILE.py:NAME, a function from
+    a state to an action."""
     evaluation_episodes: int = 50
     """How many episodes a round's pilot is judged by."""
     task_module: TaskModule = None

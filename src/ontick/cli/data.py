@@ -40,7 +40,8 @@ class Collect(Asked, Learnt, Shown):
     actor: str = "teacher"
     """Who flies: any controller, such as teacher, smollm2 or pilot:PATH."""
     labeller: str = "teacher"
-    """Who says what is right: teacher, or python:FILE.py:NAME, a function from a state to an action."""
+    """Who says what is right: teacher, a small network (mlp:PATH, pilot:PATH), or python:FILE.py:NAME, a function from
+    a state to an action."""
     noise: Annotated[
         tuple[str, ...],
         arg(

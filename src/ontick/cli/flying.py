@@ -197,7 +197,10 @@ class Compare(Flown):
 
 @dataclass(frozen=True, kw_only=True)
 class Demo(Recorded):
-    """The whole story in about two minutes: both tasks, five controllers, verdicts and latency curves."""
+    """The whole story in about three minutes: both tasks, six controllers, verdicts and latency curves.
+
+    One is a language model as it comes, another the same model with the adapter that ships with Ontick.
+    """
 
     episodes: int = 3
     """How many episodes each controller flies."""
@@ -214,7 +217,7 @@ class Demo(Recorded):
         with progress_bar(REPORT) as progress:
             page = publish([folder], folder / REPORT, progress=progress)["html"]
         judged = story["verdicts"]
-        said = (f"latency curves: {picture}", f"run: {folder}", f"report: {page}")
+        said = (*demo.what_training_did(judged), f"latency curves: {picture}", f"run: {folder}", f"report: {page}")
         self.show({**story, "report": page}, tables.verdict_table(judged), *remedies_table(judged), *said)
         return 0
 

@@ -21,6 +21,7 @@ from ontick.evaluation.episodes import Progress, silent
 from ontick.learning.dataset import Demonstrations, demonstrations, joined
 from ontick.learning.flock import FROZEN, Air, Dress, ManyPolicy, fly_in_groups
 from ontick.learning.hindsight import Asked, Label, Rehearsal, examples, full_outlook
+from ontick.learning.network_labeller import NETWORK_FORMS, NetworkLabeller, find_network, is_network_word
 from ontick.learning.noise import Noise
 from ontick.plugins import load_attribute
 from ontick.records import Flight, State
@@ -46,17 +47,20 @@ def teacher_of(task: Task) -> Labeller:
 
 
 def find_labeller(word: str, task: Task) -> Labeller:
-    """Return the labeller that ``teacher`` or ``python:FILE.py:NAME`` names.
+    """Return the labeller that ``teacher``, ``mlp:PATH``, ``pilot:PATH`` or ``python:FILE.py:NAME`` names.
 
-    NAME is a function of a state; a class is made with the task first.
+    NAME is a function of a state; a class is made with the task first. A pilot must be a small network.
 
     Raises:
         OntickError: there is no such labeller, or it cannot be loaded.
     """
     if word == "teacher":
         return teacher_of(task)
+    if is_network_word(word):
+        return find_network(word, task)
     if not word.startswith("python:"):
-        raise OntickError(f"unknown labeller {word!r}; give teacher or python:FILE.py:NAME")
+        forms = ", ".join(("teacher", *NETWORK_FORMS))
+        raise OntickError(f"unknown labeller {word!r}; give {forms} or python:FILE.py:NAME")
     found = load_attribute(word.removeprefix("python:"))
     try:
         labeller = found(task) if isinstance(found, type) else found
@@ -180,6 +184,8 @@ def label(task: Task, labeller: Labeller, states: npt.NDArray[np.float32]) -> np
     """
     shown = states.view()
     shown.flags.writeable = False
+    if isinstance(labeller, NetworkLabeller):
+        return labeller.label_many(shown)
     return np.array([_ask(task, labeller, state) for state in shown], dtype=np.int64)
 
 

@@ -34,6 +34,7 @@ from ontick.learning.hindsight import Asked, dead_time_for
 from ontick.learning.learner import Learner, Start, learner_for
 from ontick.learning.mixture import Beta, Mixture
 from ontick.learning.mlp import standing
+from ontick.learning.network_labeller import labeller_id
 from ontick.learning.noise import Noise
 from ontick.learning.seeds import DAGGER_SEED, SELECTION_SEED, check_apart
 from ontick.pilots.card import CARD, Kind, PilotCard, read_card
@@ -95,7 +96,7 @@ class DaggerSetup:
     late: LateRule = LateRule.HOLD
     aim: Aim | None = None
     labeller: str = "teacher"
-    """``teacher``, or ``python:FILE.py:NAME``: any function from a state, shape (features,), to an action."""
+    """A word of `ontick.learning.collect.find_labeller`: the task's teacher, a small network, any function of yours."""
     evaluation_episodes: int = 50
     task_module: str | None = None
 
@@ -195,6 +196,7 @@ class _Run:
             "pilot": str(setup.pilot),
             "to": str(setup.to),
             "labeller": setup.labeller,
+            "labeller_id": labeller_id(self.labeller),
             "begun": begun,
             "rounds": rounds,
             "best": {name: best[name] for name in ("round", "pilot", "id", "version", "evaluation")},
@@ -210,6 +212,7 @@ class _Run:
         to, path = self.setup.to, self.setup.to / RECORD
         data = [dataset.hash for dataset in self.given]
         asked: Json = {**self.setup.as_json(), "pilot": self.card.id, "data": data}
+        asked["labeller_id"] = labeller_id(self.labeller)
         asked["dead_time"] = None if self.dead_time is None else self.dead_time.as_json()
         if not path.exists():
             if to.exists() and (not to.is_dir() or any(to.iterdir())):
@@ -293,7 +296,8 @@ class _Run:
             demos = demos.where(differ)
         if not len(demos):
             return flown, None
-        made = {"verb": "dagger", "round": number, "student": read_card(student).id, "flown": flown}
+        by = {"student": read_card(student).id, "labeller_id": labeller_id(self.labeller)}
+        made = {"verb": "dagger", "round": number, **by, "flown": flown}
         return flown, write_dataset(folder, self.task, demos, made, self.dead_time)
 
     def _learn(self, number: int, visited: Sequence[Dataset], student: Path, pilot: Path) -> None:

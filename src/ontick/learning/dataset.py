@@ -158,8 +158,10 @@ class Dataset(NamedTuple):
 
     @property
     def origin(self) -> Json:
-        """What the card of a pilot that learnt from it says of it."""
-        return {name: self.card[name] for name in ("hash", "n", "per_source")}
+        """What the card of a pilot that learnt from it says of it; which network labelled it, if one did."""
+        said = {name: self.card[name] for name in ("hash", "n", "per_source")}
+        labeller = self.card.get("made", {}).get("labeller_id")
+        return said if labeller is None else {**said, "labeller": labeller}
 
 
 def dead_time_of(datasets: Sequence[Dataset]) -> DeadTime | None:

@@ -25,6 +25,7 @@ from ontick.learning.dataset import (
     write_dataset,
 )
 from ontick.learning.hindsight import Asked, dead_time_for
+from ontick.learning.network_labeller import labeller_id
 from ontick.learning.noise import Noise, NoiseKind
 from ontick.learning.seeds import TRAINING_SEED
 from ontick.tasks import find_task
@@ -39,6 +40,7 @@ class CollectSetup:
     actor: str = "teacher"
     """Who flies: a controller's word."""
     labeller: str = "teacher"
+    """Who says what is right: a word of `ontick.learning.collect.find_labeller`."""
     noise: tuple[str, ...] = ("none",)
     """``episodes`` are flown with each of them."""
     episodes: int = 100
@@ -129,7 +131,8 @@ def gather(setup: CollectSetup, to: Path, progress: Progress = silent) -> Datase
         )
     if setup.box:
         parts.append(sample_box(task, labeller, setup.box, setup.seed))
-    return write_dataset(to, task, joined(parts), {"verb": "collect", **asdict(setup)}, dead_time)
+    made = {"verb": "collect", **asdict(setup), "labeller_id": labeller_id(labeller)}
+    return write_dataset(to, task, joined(parts), made, dead_time)
 
 
 def source(actor: str, noise: Noise) -> str:

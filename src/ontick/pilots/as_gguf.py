@@ -16,9 +16,11 @@ from typing import Any
 from ontick.cache import cache_folder, file_digest, made_whole
 from ontick.errors import OntickError
 from ontick.models.base import ModelOptions
+from ontick.models.catalog import EMBEDDED
+from ontick.models.llama.lora import add_lora, read_lora
 from ontick.models.llama.model import LlamaCpp
 from ontick.models.llama.quantise import AS_IS, FASTEST, KINDS, check_kind, convert, fastest_of
-from ontick.pilots.card import PilotCard
+from ontick.pilots.card import Kind, PilotCard
 from ontick.pilots.weights import Base, need_transformers, source_of
 
 FAITHFUL = ("bf16", "q8_0")
@@ -78,23 +80,14 @@ def _kind(base: Base, options: ModelOptions) -> str:
 
 
 def _make(folder: Path, card: PilotCard, base: Base, made: Path, options: ModelOptions) -> None:
-    need_transformers("what turns a pilot into a GGUF file")
-    from ontick.models.hf.conversation import template_source
-    from ontick.models.hf.load import load
-    from ontick.models.llama.graft import Fit
-
     _log.info("turning %s into a GGUF file (%s), once", card.name, made.stem)
-    exact = replace(options, dtype="float32", device="cpu", adapter=None)
-    fit = Fit(_gguf_of(base), _Weights(load(base.word, exact).model))
-    source = source_of(folder, card, base)
-    tuned = load(source.word, replace(exact, adapter=source.adapter and str(source.adapter)))
     whole = made.with_suffix(".whole")
     try:
         with made_whole(made) as partial:
-            if made.stem == EXACT:
-                fit.write(_Weights(tuned.model), partial, template_source(tuned.tokenizer))
-            else:
-                fit.write(_Weights(tuned.model), whole, template_source(tuned.tokenizer))
+            exact = partial if made.stem == EXACT else whole
+            if not _add(folder, card, base, exact):
+                _fit(folder, card, base, exact, options)
+            if made.stem != EXACT:
                 convert(whole, partial, KINDS[made.stem])
     except OSError as error:
         raise OntickError(
@@ -102,6 +95,31 @@ def _make(folder: Path, card: PilotCard, base: Base, made: Path, options: ModelO
         ) from error
     finally:
         whole.unlink(missing_ok=True)
+
+
+def _add(folder: Path, card: PilotCard, base: Base, made: Path) -> bool:
+    """Write a plain adapter of the embedded model, whose file is known: it needs no PyTorch. Return whether it is one.
+
+    What `_fit` finds out of any base is found out of this one by the tests.
+    """
+    if card.kind is not Kind.LORA or card.base != EMBEDDED or any((folder / name).exists() for name in _ASKED_BY):
+        return False
+    lora = read_lora(folder)
+    return lora is not None and add_lora(_gguf_of(base), lora, made)
+
+
+def _fit(folder: Path, card: PilotCard, base: Base, made: Path, options: ModelOptions) -> None:
+    """Write the weights as transformers reads them."""
+    need_transformers("what turns a pilot into a GGUF file")
+    from ontick.models.hf.conversation import template_source
+    from ontick.models.hf.load import load
+    from ontick.models.llama.graft import Fit
+
+    exact = replace(options, dtype="float32", device="cpu", adapter=None)
+    fit = Fit(_gguf_of(base), _Weights(load(base.word, exact).model))
+    source = source_of(folder, card, base)
+    tuned = load(source.word, replace(exact, adapter=source.adapter and str(source.adapter)))
+    fit.write(_Weights(tuned.model), made, template_source(tuned.tokenizer))
 
 
 def _gguf_of(base: Base) -> Path:

@@ -58,7 +58,8 @@ class PilotCard:
     prompt: PromptStyle | None = None
     """How the model was asked in training and must be asked in flight; None for an MLP."""
     data: tuple[Json, ...] = ()
-    """For each dataset learnt from: its ``hash``, ``n`` and ``per_source``."""
+    """For each dataset learnt from: its ``hash``, ``n`` and ``per_source``, and if a network labelled it its id,
+    ``labeller``."""
     seeds: tuple[tuple[int, int], ...] = ()
     """Ranges, both ends included, of the seeds flown in training or to choose among checkpoints."""
     settings: Json = field(default_factory=dict[str, Any])
@@ -67,6 +68,9 @@ class PilotCard:
     """What came of it: ``steps``, ``train_s``, ``loss``, ``evaluation`` (a summary), …"""
     aware: Awareness | None = None
     """The dead time that it was trained for, and what it is shown of it; None: none."""
+    recipe: Json | None = None
+    """Of a shipped pilot: ``name``, ``command`` and ``seed`` of what made it, ``trained``, the id of the weights that
+    were rounded, and ``agreement`` with them: of ``states`` so many the ``same``. See `ontick.pilots.ship`."""
     made: Json = field(default_factory=provenance)
 
     def as_json(self) -> Json:

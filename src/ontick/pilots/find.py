@@ -1,4 +1,4 @@
-"""Which folder is a pilot in? A path, a name among ``pilots/``, or one on the Hugging Face hub."""
+"""Which folder is a pilot in? One in the package, a path, a name among ``pilots/``, or one on the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -16,13 +16,21 @@ HOME = Path("pilots")
 """Where training puts pilots unless told otherwise."""
 
 SHIPPED = ("cartpole", "lunarlander")
-"""Names kept for the pilots that come with the package."""
+"""Names of the pilots that come with the package: those of their tasks. Nothing is ever written beside them."""
+
+SHIPPED_HOME = Path(__file__).with_name("shipped")
+
+
+def shipped_pilots() -> dict[str, Path]:
+    """Return the folders of the pilots that are in this package, by name."""
+    return {name: SHIPPED_HOME / name for name in SHIPPED if (SHIPPED_HOME / name / CARD).exists()}
 
 
 def find_pilot(word: str) -> Path:
     """Return the folder of the pilot that ``word`` names, with or without ``pilot:`` before it.
 
-    A folder is itself; another word is a folder in ``pilots/``, or a hub id, which is downloaded.
+    The shipped ones are known by their names. A folder is itself; another word is a folder in ``pilots/``, or a hub id,
+    which is downloaded.
 
     Raises:
         OntickError: there is no such pilot, or the hub does not give it.
@@ -31,7 +39,13 @@ def find_pilot(word: str) -> Path:
     if not name:
         raise OntickError(f"pilot: names no pilot; write {FORM}, pilot:NAME (in {HOME}/) or pilot:ORG/NAME on the hub")
     if name in SHIPPED:
-        raise OntickError(f"no pilot for {name} is shipped yet; for a folder of that name write pilot:./{name}")
+        folder = shipped_pilots().get(name)
+        if folder is None:
+            raise OntickError(
+                f"this installation lacks the shipped pilot {name}; install Ontick again, or for a folder of that "
+                f"name write pilot:./{name}"
+            )
+        return folder
     path = Path(name).expanduser()
     for folder in (path, HOME / name):
         if (folder / CARD).exists():

@@ -8,6 +8,7 @@ from typing import Any
 
 from ontick.errors import OntickError
 from ontick.pilots.card import CARD, PilotCard, read_card
+from ontick.pilots.find import HOME, shipped_pilots
 from ontick.pilots.weights import check_weights, weight_files
 from ontick.records import Json
 
@@ -26,12 +27,15 @@ class Found:
 def list_pilots(home: Path) -> Json:
     """Return the object that ``pilots --json`` prints: every pilot below ``home``, each after its parent.
 
+    Where names are looked up, in `HOME`, those that came with the package are there too.
+
     Raises:
         OntickError: there is no such folder.
     """
-    if not home.is_dir():
+    shipped = list(shipped_pilots().values()) if home == HOME else []
+    if not home.is_dir() and not shipped:
         raise OntickError(f"there is no folder {home}; give one with pilots in it, or make one with: ontick train")
-    found = [_look(path.parent) for path in sorted(home.rglob(CARD))]
+    found = [_look(folder) for folder in (*shipped, *(path.parent for path in sorted(home.rglob(CARD))))]
     best = _best(found)
     rows = [
         {**_described(one, home), "depth": depth, "best": one.card is not None and one.folder in best}
@@ -114,14 +118,18 @@ def _best(found: list[Found]) -> set[Path]:
 
 
 def _described(one: Found, home: Path) -> Json:
-    folder, card = str(one.folder), one.card
+    card, shipped = one.card, one.folder in shipped_pilots().values()
+    which: Json = {
+        "folder": str(one.folder),
+        "name": one.folder.name if shipped else _name(one.folder, home),
+        "shipped": shipped,
+        "damaged": one.damage,
+    }
     if card is None:
-        return {"folder": folder, "name": _name(one.folder, home), "damaged": one.damage}
+        return which
     files = weight_files(one.folder, card.kind)
     return {
-        "folder": folder,
-        "name": _name(one.folder, home),
-        "damaged": one.damage,
+        **which,
         "id": card.id,
         "task": card.task,
         "kind": card.kind.value,

@@ -9,6 +9,7 @@ from ontick.cache import made_whole
 from ontick.models.catalog import EMBEDDED
 from ontick.pilots.card import Kind, PilotCard
 from ontick.pilots.lineage import examples_of, score_of
+from ontick.records import Json
 
 README = "README.md"
 
@@ -36,6 +37,8 @@ def write_readme(folder: Path, card: PilotCard) -> None:
 def readme(card: PilotCard) -> str:
     """Return the text of a pilot's model card."""
     parts = [_front_matter(card), f"# {card.name}", _opening(card), _how_to_fly(card), _score(card), _learnt_from(card)]
+    if card.recipe is not None:
+        parts.append(_made_by(card.recipe))
     return "\n\n".join(parts) + "\n"
 
 
@@ -131,4 +134,13 @@ def _learnt_from(card: PilotCard) -> str:
             "",
             f"Id of the weights: `{card.id}`.",
         )
+    )
+
+
+def _made_by(recipe: Json) -> str:
+    agreement: Json = recipe["agreement"]
+    return (
+        f"## How it was made\n\nBy the recipe `{recipe['name']}` with seed {recipe['seed']}:\n\n"
+        f"```sh\n{recipe['command']}\n```\n\nIts weights, `{recipe['trained']}`, were then rounded to bfloat16: "
+        f"in {agreement['same']} of {agreement['states']} recorded states it decides as it did before."
     )

@@ -8,6 +8,8 @@ from rich.table import Table
 
 from ontick.records import Json
 
+_MARKS = {"best": "green", "shipped": "cyan"}
+
 NAME_WIDTH = 12
 """Of eighty columns: the longest names go on in a second line."""
 
@@ -26,9 +28,10 @@ def lineage_table(found: Json) -> Table:
             table.add_row(escape(name), "[red]damaged[/red]")
             continue
         score = pilot["score"]
+        marks = "".join(f" [{style}]{mark}[/{style}]" for mark, style in _MARKS.items() if pilot[mark])
         table.add_row(
             escape(name),
-            f"v{pilot['version']}" + (" [green]best[/green]" if pilot["best"] else ""),
+            f"v{pilot['version']}{marks}",
             "[red]damaged[/red]" if pilot["damaged"] else pilot["kind"],
             escape(pilot["task"]),
             str(pilot["examples"]),

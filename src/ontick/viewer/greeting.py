@@ -14,7 +14,7 @@ from ontick.evaluation.needs import remembered_needs_ms
 from ontick.late import LateRule
 from ontick.models.catalog import EMBEDDED
 from ontick.pilots.card import CARD
-from ontick.pilots.find import HOME, PREFIX
+from ontick.pilots.find import HOME, PREFIX, shipped_pilots
 from ontick.records import Json
 from ontick.tasks import find_task, task_names
 from ontick.tasks.base import Task
@@ -39,7 +39,7 @@ def load_tasks(wanted: str, task_module: str | None) -> dict[str, Task]:
 
 def suggestions(named: Sequence[str], anywhere: bool) -> list[str]:
     """Return whom one might fly: those ``named``, the scripted ones, a person, and, ``anywhere``, what lies here."""
-    here = [EMBEDDED, *(f"{PREFIX}{name}" for name in _pilots(HOME))] if anywhere else []
+    here = [EMBEDDED, *(f"{PREFIX}{name}" for name in (*shipped_pilots(), *_pilots(HOME)))] if anywhere else []
     return list(dict.fromkeys((*named, *SCRIPTED, YOU, *here)))
 
 

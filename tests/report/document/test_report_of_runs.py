@@ -125,8 +125,8 @@ def test_a_probe_tells_its_answers(tmp_path: Path, capsys: pytest.CaptureFixture
 def make_demo(runs: Callable[[str], Path], folder: Path) -> Json:
     """Put a demo's folder together from other runs; of its parts three are there."""
     folder.mkdir(parents=True)
-    controllers = [["teacher", None], ["teacher", "lognormal:150,0.25"]]
-    asked = {"verb": "demo", "episodes": 3, "seed": 0, "controllers": controllers}
+    flown = [["teacher", None], ["teacher", "lognormal:150,0.25"]]
+    asked = {"verb": "demo", "episodes": 3, "seed": 0, "flown": dict.fromkeys(("cartpole", "lunarlander"), flown)}
     (folder / "run.json").write_text(json.dumps({"asked": asked}))
     shutil.copytree(runs("cliff"), folder / "cartpole-curve")
     shutil.copytree(runs("verdict"), folder / "lunarlander-teacher-delayed")

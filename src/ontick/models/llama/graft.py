@@ -15,11 +15,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import gguf
 import numpy as np
-import numpy.typing as npt
 
 from ontick.errors import OntickError
-
-Tensor: TypeAlias = npt.NDArray[np.float32]
+from ontick.models.llama.rewrite import GgufFile, Tensor, halves_interleaved, numbers_of, shape_of
 
 Turn: TypeAlias = Callable[[Tensor], Tensor]
 """What is done to a transformers tensor to get GGUF's."""
@@ -29,7 +27,6 @@ COPIED = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.w
 
 HEAD, EMBEDDING = "output.weight", "token_embd.weight"
 
-_gguf: Any = gguf
 _types: Any = gguf.GGMLQuantizationType
 
 _ROUNDING = {_types.F32: 1e-3, _types.F16: 0.01, _types.BF16: 0.01, _types.Q8_0: 0.03}
@@ -56,15 +53,11 @@ class Fit:
 
     def __init__(self, base: Path, weights: Mapping[str, Tensor]) -> None:
         self._base = base
-        try:
-            self._reader: Any = _gguf.GGUFReader(base)
-        except Exception as error:  # whatever a damaged file makes the library raise
-            raise OntickError(f"{base} cannot be read ({_said(error)}); give another GGUF file") from error
-        self._architecture: str = self._said("general.architecture", "")
+        self._file = GgufFile(base)
         self._sources = self._matching_names(weights)
         self._turns: dict[str, Turn] = {}
         """How the weight of each module was turned; its bias is turned the same way."""
-        weights_first = sorted(self._reader.tensors, key=lambda tensor: tensor.name.endswith(".bias"))
+        weights_first = sorted(self._file.tensors, key=lambda tensor: tensor.name.endswith(".bias"))
         self._places = {tensor.name: self._place(tensor, weights) for tensor in weights_first}
         self._check_nothing_is_left(weights)
 
@@ -81,54 +74,28 @@ class Fit:
             OSError: the file cannot be written.
         """
         self._check_tied_head(weights)
-        writer: Any = _gguf.GGUFWriter(made, self._architecture)
-        try:
-            self._copy_metadata(writer, template)
-            for tensor in self._reader.tensors:
-                shape = _shape(tensor)
-                writer.add_tensor_info(tensor.name, shape, np.dtype(np.float32), 4 * math.prod(shape))
-            writer.write_header_to_file()
-            writer.write_kv_data_to_file()
-            writer.write_ti_data_to_file()
-            for tensor in self._reader.tensors:
-                writer.write_tensor_data(self._turned(self._places[tensor.name], tensor, weights))
-        finally:
-            writer.close()
+        self._file.write(lambda tensor: self._turned(self._places[tensor.name], tensor, weights), made, template)
 
     def _turned(self, place: Place, tensor: Any, weights: Mapping[str, Tensor]) -> Tensor:
         if place.source is None:
-            return _numbers(tensor)
+            return numbers_of(tensor)
         if place.source not in weights:
             raise OntickError(f"the tuned weights lack {place.source}; tune a model like {self._base.name}")
         turned = place.turn(weights[place.source])
-        if turned.shape != _shape(tensor):
+        if turned.shape != shape_of(tensor):
             raise OntickError(
-                f"{place.source} has shape {turned.shape} and {self._base.name} wants {_shape(tensor)}; "
+                f"{place.source} has shape {turned.shape} and {self._base.name} wants {shape_of(tensor)}; "
                 "tune without adding tokens or changing the model's shape"
             )
-        return np.ascontiguousarray(turned)
-
-    def _copy_metadata(self, writer: Any, template: str | None) -> None:
-        new = {"general.file_type": int(_gguf.LlamaFileType.ALL_F32), "tokenizer.chat_template": template}
-        for name, field in self._reader.fields.items():
-            # The writer says the architecture itself; what begins with GGUF. is the header.
-            if name == "general.architecture" or name.startswith("GGUF."):
-                continue
-            kind, value = field.types[0], new.pop(name, None)
-            inner = field.types[-1] if kind == _gguf.GGUFValueType.ARRAY else None
-            writer.add_key_value(name, field.contents() if value is None else value, kind, sub_type=inner)
-        if new.get("tokenizer.chat_template") is not None:
-            writer.add_chat_template(template)
+        return turned
 
     def _matching_names(self, weights: Mapping[str, Tensor]) -> dict[str, str]:
         """Return which tensor of the transformers model has which name in GGUF files of this architecture."""
-        known = {name: architecture for architecture, name in _gguf.MODEL_ARCH_NAMES.items()}
-        if self._architecture not in known:
+        names = self._file.names()
+        if names is None:
             raise OntickError(
-                f"GGUF files of {self._architecture!r} are not known here; use --model.backend transformers"
+                f"GGUF files of {self._file.architecture!r} are not known here; use --model.backend transformers"
             )
-        blocks = self._said(f"{self._architecture}.block_count", 0)
-        names: Any = _gguf.get_tensor_name_map(known[self._architecture], blocks)
         found: dict[str, str] = {}
         for source in weights:
             # A model that sees as well keeps its words in an inner one.
@@ -144,7 +111,7 @@ class Fit:
             return Place(None, _as_it_is)
         if name not in self._sources:
             raise OntickError(f"{self._base.name} holds {name}, which the tuned model lacks; give its own base's GGUF")
-        source, stored = self._sources[name], _numbers(tensor)
+        source, stored = self._sources[name], numbers_of(tensor)
         weight, bound = weights[source], _ROUNDING.get(tensor.tensor_type, _COARSE)
         module = name.rpartition(".")[0]
         for turn in self._known_turns(weight, self._turns.get(module)):
@@ -162,9 +129,9 @@ class Fit:
             yield first
         yield _as_it_is
         for kind in ("head_count", "head_count_kv"):
-            heads = self._said(f"{self._architecture}.attention.{kind}", 0)
-            if isinstance(heads, int) and heads and len(weight) % (2 * heads) == 0:
-                yield partial(_halves_interleaved, heads=heads)
+            heads = self._file.head_count(kind)
+            if heads and len(weight) % (2 * heads) == 0:
+                yield partial(halves_interleaved, heads=heads)
         if weight.ndim == 1:
             yield _one_more
         if 1 in weight.shape[1:]:
@@ -188,19 +155,9 @@ class Fit:
                 "use --model.backend transformers"
             )
 
-    def _said(self, key: str, otherwise: Any) -> Any:
-        field = self._reader.get_field(key)
-        return otherwise if field is None else field.contents()
-
 
 def _as_it_is(weight: Tensor) -> Tensor:
     return weight
-
-
-def _halves_interleaved(weight: Tensor, heads: int) -> Tensor:
-    """Put each head's two halves of rows one row by one: GGUF's rotary positions turn neighbours, not halves."""
-    halves = weight.reshape(heads, 2, len(weight) // heads // 2, *weight.shape[1:])
-    return halves.swapaxes(1, 2).reshape(weight.shape)
 
 
 def _one_more(weight: Tensor) -> Tensor:
@@ -211,16 +168,6 @@ def _without_ones(weight: Tensor) -> Tensor:
     return weight.reshape(tuple(size for size in weight.shape if size != 1))
 
 
-def _numbers(tensor: Any) -> Tensor:
-    """Return a GGUF tensor as float32."""
-    return _gguf.dequantize(tensor.data, tensor.tensor_type).reshape(_shape(tensor)).astype(np.float32, copy=False)
-
-
-def _shape(tensor: Any) -> tuple[int, ...]:
-    """Return a tensor's shape as numpy has it; GGUF counts from the other end."""
-    return tuple(int(size) for size in reversed(tensor.shape))
-
-
 def _difference(a: Tensor, b: Tensor) -> float:
     """Return how far ``a`` is from ``b``, relative to its size; infinite for another shape."""
     if a.shape != b.shape:
@@ -228,7 +175,3 @@ def _difference(a: Tensor, b: Tensor) -> float:
     size = float(np.linalg.norm(b))
     apart = float(np.linalg.norm(a - b))
     return apart if size == 0 else apart / size
-
-
-def _said(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -131,8 +131,12 @@ def _parts(recorded: Recorded) -> list[_Part]:
             part for number, word in enumerate(asked["controllers"], 1) for part in _compared(recorded, number, word)
         ]
     if verb == "demo":
-        curves = [_Part(f"{task}-curve", f"{task}, latency curve") for task in TASKS]
-        return curves + [_judged(task, word, delay) for task in TASKS for word, delay in asked["controllers"]]
+        # Older records have the same controllers on every task.
+        flown: dict[str, list[tuple[str, str | None]]] = asked.get("flown") or dict.fromkeys(
+            TASKS, asked["controllers"]
+        )
+        curves = [_Part(f"{task}-curve", f"{task}, latency curve") for task in flown]
+        return curves + [_judged(task, word, delay) for task, entries in flown.items() for word, delay in entries]
     return []
 
 

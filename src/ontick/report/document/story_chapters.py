@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
+from ontick.evaluation.demo import what_training_did
 from ontick.evaluation.verdict import Verdict
 from ontick.records import Json
 from ontick.report import tables
@@ -59,7 +60,7 @@ def tell_demo(account: Account, prefix: str) -> Told:
         sections.append(("Latency curves", [curves_drawing(curves, f"{prefix}curves", verdicts), *numbers]))
     return Told(
         "Who can fly, and whether policy or latency stops the others",
-        Headline(tuple(_by_verdict(verdicts)) or ("No verdict was reached.",)),
+        Headline((*_by_verdict(verdicts), *what_training_did(verdicts)) or ("No verdict was reached.",)),
         [],
         [*sections, *_flown_on_each_task(account, prefix)],
     )
