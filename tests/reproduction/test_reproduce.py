@@ -172,6 +172,7 @@ def test_a_wrong_name_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 TINY = Size(
     demonstrations=8,
+    noisy=2,
     flights=2,
     more_flights=2,
     steps=2,

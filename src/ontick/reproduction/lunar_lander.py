@@ -12,10 +12,16 @@ from ontick.reproduction.tuning import tuning_for
 
 TASK = "lunarlander"
 
-PROMPT = "--prompt.layout compact --prompt.numbers fine --prompt.features 'right leg' 'left leg' x y angle vx vy spin"
+PROMPT = (
+    "--prompt.brief --prompt.layout compact --prompt.numbers fine "
+    "--prompt.features 'right leg' 'left leg' x y angle vx vy spin"
+)
 """How a model is asked that is trained: a token a value, and first those that seldom change."""
 
-NOISES = "none actions:0.1 actions:0.3"
+NOISES = "none actions:0.1 actions:0.3 pushes:0.05"
+
+DISTIL = "--distil.teacher mlp:mlp/pilot"
+"""Learn from the small network how sure it is of each action, in what the prompt tells it."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,9 @@ class Size:
     """How much is flown and trained."""
 
     demonstrations: int
-    """Flights to learn from, with each noise a part of them."""
+    """Flights to learn from."""
+    noisy: int
+    """Flights with each noise."""
     flights: int
     """Episodes by which a policy is judged."""
     more_flights: int
@@ -41,19 +49,21 @@ class Size:
 
 QUICK = Size(
     demonstrations=500,
+    noisy=60,
     flights=20,
     more_flights=20,
-    steps=900,
+    steps=1500,
     rounds=1,
-    round_steps=300,
+    round_steps=400,
     round_flights=16,
     whole_story=False,
 )
 FULL = Size(
     demonstrations=500,
+    noisy=150,
     flights=20,
     more_flights=50,
-    steps=2000,
+    steps=4000,
     rounds=3,
     round_steps=1000,
     round_flights=24,
@@ -138,7 +148,6 @@ def _before(model: str, size: Size) -> list[Row]:
 
 def _the_chain(model: str, size: Size) -> list[Row]:
     """From noisy flights to the pilot that is shipped: balanced, noisy, taught by the small network, then DAgger."""
-    each = size.demonstrations // len(NOISES.split())
     return [
         Row(
             "noisy",
@@ -146,7 +155,7 @@ def _the_chain(model: str, size: Size) -> list[Row]:
             "noisy rollouts (labelled by the heuristic)",
             (
                 f"collect {TASK} --to noisy/data --actor mlp:mlp/pilot --labeller mlp:mlp/pilot "
-                f"--noise {NOISES} --episodes {each}",
+                f"--noise {NOISES} --episodes {size.noisy} --seed 2100000",
             ),
             figures.data,
             after=("mlp",),
@@ -154,14 +163,15 @@ def _the_chain(model: str, size: Size) -> list[Row]:
         ),
         _trained(
             "lora",
-            "LoRA, balanced and noisy data, taught by the small network",
+            "LoRA, balanced and noisy data, taught by the small network how sure it is",
             "all LoRA runs failed",
             "lora",
             "noisy",
             model,
             size,
             balance="sqrt",
-            steps=size.steps,
+            more=DISTIL,
+            after=("mlp",),
         ),
         Row(
             "dagger",
@@ -170,14 +180,14 @@ def _the_chain(model: str, size: Size) -> list[Row]:
             "+223.7, no timeouts; one more round is slightly worse",
             (
                 f"dagger {TASK} lora/pilot --to dagger/pilots --data noisy/data --labeller mlp:mlp/pilot "
-                f"--rounds {size.rounds} --episodes {size.round_flights} --steps {size.round_steps} --weight 2 "
+                f"--rounds {size.rounds} --episodes {size.round_flights} --steps {size.round_steps} "
                 f"--evaluation-episodes {size.flights}",
             ),
             figures.rounds,
             after=("lora", "noisy", "mlp"),
             extras=("train",),
             memory_mb=tuning_for(model).memory_mb,
-            minutes=size.rounds * (size.round_steps / 60 + 4),
+            minutes=size.rounds * (size.round_steps / 110 + 6),
         ),
         Row(
             "best",
@@ -205,14 +215,13 @@ def _the_chain(model: str, size: Size) -> list[Row]:
 
 def _what_the_post_tried(model: str, size: Size) -> list[Row]:
     """The trainings on the way, with the heuristic as the teacher, as in the post."""
-    each = size.demonstrations // len(NOISES.split())
     full = tuning_for(model).full_memory_mb
     return [
         Row(
             "noisy-heuristic",
             "flights of the heuristic with random actions mixed in",
             "noisy heuristic rollouts",
-            (f"collect {TASK} --to noisy-heuristic/data --noise {NOISES} --episodes {each} --seed 2200000",),
+            (f"collect {TASK} --to noisy-heuristic/data --noise {NOISES} --episodes {size.noisy} --seed 2200000",),
             figures.data,
             minutes=0.5,
         ),
@@ -246,7 +255,7 @@ def _what_the_post_tried(model: str, size: Size) -> list[Row]:
             after=("full-noisy", "noisy-heuristic"),
             extras=("train",),
             memory_mb=full,
-            minutes=size.rounds * (size.round_steps / 40 + 4),
+            minutes=size.rounds * (size.round_steps / 75 + 6),
         ),
         Row(
             "full-questions",
@@ -268,13 +277,15 @@ def _what_made_the_difference(model: str, size: Size) -> list[Row]:
         "as-it-is": ("nothing changed", "", PROMPT),
         "rank-4": ("rank 4", "--lora.rank 4 --lora.alpha 8", PROMPT),
         "attention": ("adapters on the queries and values only", "--lora.targets q_proj v_proj", PROMPT),
-        "slow": ("a tenth of the learning rate", tuning.rate(tuning.lora_rate / 10), PROMPT),
+        "slow": ("a tenth of the learning rate", tuning.rate(tuning.long_rate / 10), PROMPT),
         "decimals": ("the post's prompt: a chat, two decimals", "", "--prompt.numbers 2"),
-        "heuristic": ("taught by the heuristic", "", PROMPT),
+        "labels": ("the network's labels, and not how sure it is", "", PROMPT),
+        "heuristic": ("the heuristic's labels", "", PROMPT),
         "unbalanced": ("not balanced", "", PROMPT),
-        "natural": ("natural flights only, balanced", "", PROMPT),
+        "natural": ("the heuristic's natural flights and labels", "", PROMPT),
     }
     data = {"heuristic": "noisy-heuristic", "natural": "flights"}
+    labels = {*data, "labels"}
     return [
         _trained(
             f"ablation-{name}",
@@ -285,9 +296,10 @@ def _what_made_the_difference(model: str, size: Size) -> list[Row]:
             model,
             size,
             balance=None if name == "unbalanced" else "sqrt",
-            more=more,
+            more=more if name in labels else f"{DISTIL} {more}".strip(),
             prompt=prompt,
             steps=steps,
+            after=() if name in labels else ("mlp",),
         )
         for name, (what, more, prompt) in changed.items()
     ]
@@ -306,6 +318,7 @@ def _trained(
     more: str = "",
     prompt: str = PROMPT,
     steps: int | None = None,
+    after: tuple[str, ...] = (),
 ) -> Row:
     """Return a row that trains a language model on another row's data, and flies it with time frozen.
 
@@ -314,7 +327,7 @@ def _trained(
     tuning = tuning_for(model)
     steps = steps or size.steps
     lora = method == "lora"
-    options = tuning.lora if lora else tuning.full
+    options = tuning.long_lora if lora else tuning.full
     words = [
         f"train {TASK} {method} --data {data}/data --to {name}/pilot --base {shlex.quote(model)} {prompt}",
         "" if balance is None else f"--balance {balance}",
@@ -329,8 +342,8 @@ def _trained(
             f"eval {TASK} pilot:{name}/pilot --episodes {size.flights} --clock virtual --late hold",
         ),
         figures.trained(figures.flights("hold", last=1)),
-        after=(data,),
+        after=(data, *after),
         extras=("train",),
         memory_mb=tuning.memory_mb if lora else tuning.full_memory_mb,
-        minutes=3 + steps / (70 if lora else 45),
+        minutes=4 + steps / (110 if lora else 75),
     )

@@ -12,7 +12,9 @@ class Tuning:
     """What is different from model to model."""
 
     lora_rate: float
-    """The largest learning rate of an adapter."""
+    """The largest learning rate of an adapter that learns for some hundred steps."""
+    long_rate: float
+    """The same, for some thousand steps."""
     full_rate: float
     """The largest learning rate of all weights."""
     rank: int = 16
@@ -25,20 +27,29 @@ class Tuning:
     @property
     def lora(self) -> str:
         """The options of an adapter's training."""
-        return f"--lora.rank {self.rank} --lora.alpha {2 * self.rank} {self.rate(self.lora_rate)}"
+        return f"{self._adapter} {self.rate(self.lora_rate)}"
+
+    @property
+    def long_lora(self) -> str:
+        """The options of an adapter's training that takes thousands of steps."""
+        return f"{self._adapter} {self.rate(self.long_rate)}"
 
     @property
     def full(self) -> str:
         """The options of a whole model's training."""
         return self.rate(self.full_rate)
 
+    @property
+    def _adapter(self) -> str:
+        return f"--lora.rank {self.rank} --lora.alpha {2 * self.rank}"
+
     def rate(self, learning_rate: float) -> str:
         """The options of the optimiser, with a learning rate."""
         return f"--optimiser.learning-rate {learning_rate:g} --optimiser.batch {self.batch}"
 
 
-SMOLLM2 = Tuning(lora_rate=1e-3, full_rate=1e-4)
-BILLION = Tuning(lora_rate=2e-4, full_rate=2e-5, batch=64, memory_mb=12_000, full_memory_mb=24_000)
+SMOLLM2 = Tuning(lora_rate=5e-4, long_rate=1e-3, full_rate=1e-4)
+BILLION = Tuning(lora_rate=2e-4, long_rate=2e-4, full_rate=2e-5, batch=64, memory_mb=12_000, full_memory_mb=24_000)
 """For models of about 1B parameters, such as Gemma 3 1B: meant for a GPU. Not measured yet."""
 
 
