@@ -82,11 +82,11 @@ def test_it_ends_with_what_training_did(tmp_path: Path, monkeypatch: pytest.Monk
     flown = {"cartpole": (demo.Flown("smollm2"), demo.Flown("pilot:cartpole"))}
     story = demo.tell(tmp_path / "run", episodes=1, seed=0, flown=flown)
     (said,) = demo.what_training_did(story["verdicts"])
-    assert "as it comes: 0 of 1 perfect in real time, the policy fails" in said
+    assert "as it comes: 0 of 1 perfect in real time, " in said  # by policy, and on a busy machine by latency too
     assert "pilot:cartpole: 1 of 1 perfect in real time, it flies" in said
     account = read_account(tmp_path / "run", None)
     assert said in tell_demo(account, "").headline.sentences
-    assert account.notes == ()
+    assert list(account.notes()) == []
 
 
 def test_seeds_that_a_shipped_pilot_has_seen_are_refused_before_anything_is_flown(
