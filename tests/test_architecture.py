@@ -188,6 +188,7 @@ ORDER = (
     "reproduction.cartpole",
     "reproduction.lunar_lander",
     "reproduction.recipes",
+    "reproduction.goals",
     "reproduction.reproduce",
     "reproduction",
     "report.tables",

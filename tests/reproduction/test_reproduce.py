@@ -13,10 +13,13 @@ import students
 from ontick import cli
 from ontick.errors import OntickError
 from ontick.records import Json
+from ontick.report.reproduction_tables import bars_said
 from ontick.reproduction import figures, machine
 from ontick.reproduction import reproduce as module
-from ontick.reproduction.ledger import Ledger, Status
+from ontick.reproduction.goals import judged
+from ontick.reproduction.ledger import Entry, Ledger, Status
 from ontick.reproduction.lunar_lander import Size, rows
+from ontick.reproduction.recipes import Recipe
 from ontick.reproduction.reproduce import Order, reproduce
 from ontick.reproduction.row import Found, Row
 
@@ -197,6 +200,24 @@ def test_the_whole_chain_is_made_with_a_tiny_model(tmp_path: Path) -> None:
     assert found["best"].figures["hold"]["n"] == 2
     assert found["questions"].figures["n"] == 96
     assert set(found["best"].figures) == {"hold", "no-op"}
+
+
+def test_bars_are_of_the_rows_that_are_made_and_say_whether_they_hold(tmp_path: Path) -> None:
+    decision: Json = {"p50": 9.0, "p95": 21.0}
+    best: Json = {"n": 50, "landed": 50, "solved": 48, "reward_mean": 260.0, "timeouts": 0, "decision_ms": decision}
+    figures_of: dict[str, Json] = {
+        "best": {"hold": best},
+        "heuristic": {"heuristic": {"reward_mean": 264.6}},
+        "lora": {"hold": {"n": 20, "landed": 18}},
+    }
+    made = {name: Entry(Row(name, "", "", (), taken), Found("", said), {}, 60.0) for name, said in figures_of.items()}
+    assert judged(Recipe.LUNARLANDER, {}, quick=True, whole=False) == {"figures": {}, "bars": {}}
+    found = judged(Recipe.LUNARLANDER, made, quick=True, whole=True)
+    kept = {name for name, bar in found["bars"].items() if bar["holds"]}
+    assert kept == {"landed_share", "timeouts", "lora_alone_landed_share", "minutes"}
+    assert set(found["bars"]) - kept == {"solved_share", "reward_above_teacher", "decision_p95_ms"}
+    assert found["figures"]["reward_above_teacher"] == pytest.approx(-4.6)
+    assert "solved share: 0.96, must be >= 0.98: MISSED" in bars_said(found)
 
 
 def test_a_figure_says_what_the_flights_were() -> None:

@@ -13,8 +13,9 @@ from ontick.cli.options import Shown
 from ontick.errors import OntickError
 from ontick.models.catalog import EMBEDDED
 from ontick.records import Json
-from ontick.report.reproduction_tables import as_json, markdown, notes, results_table, rows_table
+from ontick.report.reproduction_tables import as_json, bars_said, markdown, notes, results_table, rows_table
 from ontick.report.terminal import say, say_step
+from ontick.reproduction.goals import judged
 from ontick.reproduction.ledger import Ledger
 from ontick.reproduction.recipes import Recipe, folder_of, rows_of
 from ontick.reproduction.reproduce import Order, Outcome, reproduce
@@ -64,6 +65,8 @@ class Reproduce(Shown):
         if not self.list:
             outcome = reproduce(Order(rows, folder, self.rows, self.again), say_step)
             _write(folder / TABLE, markdown(rows, ledger))
+        made = ledger.entries()
+        found = judged(self.recipe, made, quick=self.quick, whole=len(made) == len(rows))
         result: Json = {
             "recipe": self.recipe,
             "quick": self.quick,
@@ -73,6 +76,7 @@ class Reproduce(Shown):
             "skipped": outcome.skipped,
             "failed": outcome.failed,
             "set_aside": outcome.set_aside,
+            **found,
             "rows": as_json(rows, ledger),
         }
         shown = self._chosen(rows)
@@ -80,7 +84,8 @@ class Reproduce(Shown):
             self.show(result, rows_table(shown, ledger))
             return 0
         title = f"{self.recipe}, {self.model}{', quick' if self.quick else ''}"
-        self.show(result, results_table(title, shown, ledger), *notes(shown, ledger), f"table: {folder / TABLE}")
+        said = (*notes(shown, ledger), *bars_said(found), f"table: {folder / TABLE}")
+        self.show(result, results_table(title, shown, ledger), *said)
         if not self.json:
             for name, why in outcome.failed.items():
                 say(f"{name} failed: {why}")

@@ -42,7 +42,8 @@ def results_table(title: str, rows: Sequence[Row], ledger: Ledger) -> Table:
     table.add_column("row", no_wrap=True)
     for heading in ("the post", "here"):
         table.add_column(heading, overflow="fold")
-    entries, marks = _entries(rows, ledger), marks_of(_entries(rows, ledger))
+    entries = ledger.entries()
+    marks = marks_of(entries)
     for row in rows:
         entry = entries.get(row.name)
         said = "" if entry is None else escape(entry.found.says)
@@ -52,7 +53,7 @@ def results_table(title: str, rows: Sequence[Row], ledger: Ledger) -> Table:
 
 def notes(rows: Sequence[Row], ledger: Ledger) -> list[str]:
     """Say of which version and machine the results are, and which of them are not like most."""
-    entries = _entries(rows, ledger)
+    entries = ledger.entries()
     if not entries:
         return []
     usual = _usual(entries)
@@ -79,7 +80,7 @@ def marks_of(entries: dict[str, Entry]) -> dict[str, str]:
 
 def markdown(rows: Sequence[Row], ledger: Ledger) -> str:
     """Return the table as Markdown: what, the post's figure, ours, how many and which seeds, the commands."""
-    entries = _entries(rows, ledger)
+    entries = ledger.entries()
     marks = marks_of(entries)
     lines = [
         "| row | what | the post | here | n, seeds | minutes |",
@@ -98,6 +99,14 @@ def markdown(rows: Sequence[Row], ledger: Ledger) -> str:
     for row in rows:
         lines += [f"# {row.name}", *(f"ontick {command}" for command in row.commands)]
     return "\n".join([*lines, "```", ""])
+
+
+def bars_said(found: Json) -> list[str]:
+    """Return a line for each bar: what it is, what it must be, whether it holds."""
+    return [
+        f"{name.replace('_', ' ')}: {bar['is']:.4g}, must be {bar['must']}: {'holds' if bar['holds'] else 'MISSED'}"
+        for name, bar in found["bars"].items()
+    ]
 
 
 def as_json(rows: Sequence[Row], ledger: Ledger) -> list[Json]:
@@ -119,11 +128,6 @@ def as_json(rows: Sequence[Row], ledger: Ledger) -> list[Json]:
             }
         made.append(said)
     return made
-
-
-def _entries(rows: Sequence[Row], ledger: Ledger) -> dict[str, Entry]:
-    found = ((row.name, ledger.entry(row)) for row in rows)
-    return {name: entry for name, entry in found if entry is not None}
 
 
 def _usual(entries: dict[str, Entry]) -> tuple[str, str, str]:

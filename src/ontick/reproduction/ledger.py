@@ -135,6 +135,11 @@ class Ledger:
         except (KeyError, TypeError, ValueError, IndexError):
             return None
 
+    def entries(self) -> dict[str, Entry]:
+        """Return all results that hold, by the names of their rows."""
+        found = ((name, self.entry(row)) for name, row in self._rows.items())
+        return {name: entry for name, entry in found if entry is not None}
+
     def set_aside_names(self, row: Row) -> list[str]:
         """Return the names of what was made of a row with other settings."""
         return sorted(path.name for path in self.folder.glob(f"{row.name}.*") if path.is_dir())

@@ -1,0 +1,9 @@
+"""The LunarLander experiment, reproduced: ``ontick reproduce lunarlander``, its table in the docs, its bars as JSON."""
+
+from __future__ import annotations
+
+from ontick.reproduction.recipes import Recipe
+from published import script
+
+if __name__ == "__main__":
+    script("lunar_lander", Recipe.LUNARLANDER)

@@ -1,0 +1,67 @@
+"""How does a reproduced table get into docs/results.md, and what does its script say last?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from ontick.errors import OntickError
+from ontick.models.catalog import EMBEDDED
+from ontick.report.reproduction_tables import markdown
+from ontick.report.terminal import say_step
+from ontick.reproduction.goals import judged
+from ontick.reproduction.ledger import Ledger
+from ontick.reproduction.recipes import Recipe, folder_of, rows_of
+from ontick.reproduction.reproduce import Order, reproduce
+
+RESULTS = Path(__file__).parents[1] / "docs" / "results.md"
+
+
+@dataclass(frozen=True)
+class Script:
+    """Make what is missing of a table."""
+
+    rows: tyro.conf.Positional[tuple[str, ...]] = ()
+    """Only these rows, and those that they build upon."""
+    quick: bool = False
+    """Minutes instead of hours."""
+    model: str = EMBEDDED
+    """smollm2, gguf:PATH or hf:PATH_OR_HUB_ID."""
+    to: Path | None = None
+    """The folder of its rows."""
+    publish: bool = False
+    """Put the table into docs/results.md."""
+
+
+def script(name: str, recipe: Recipe) -> None:
+    """Make a recipe's rows as the command line asks for; the last line is one JSON object, as a benchmark's is."""
+    try:
+        asked = tyro.cli(Script)
+        rows = rows_of(recipe, asked.model, quick=asked.quick)
+        folder = asked.to or folder_of(recipe, asked.model, quick=asked.quick)
+        done = reproduce(Order(rows, folder, asked.rows), say_step)
+    except OntickError as error:
+        raise SystemExit(f"{name}: {error}") from error
+    ledger = Ledger(folder, rows)
+    if asked.publish:
+        put(f"{recipe}-quick" if asked.quick else recipe.value, markdown(rows, ledger))
+    made = ledger.entries()
+    found = judged(recipe, made, quick=asked.quick, whole=len(made) == len(rows))
+    print(json.dumps({"benchmark": name, "model": asked.model, **found, "failed": done.failed}), flush=True)
+
+
+def put(name: str, table: str, results: Path = RESULTS) -> None:
+    """Put a table between the marks of its name, in place of what stood there.
+
+    Raises:
+        ValueError: the page has no such marks.
+    """
+    begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
+    before, found, rest = results.read_text().partition(begin)
+    _, ended, after = rest.partition(end)
+    if not found or not ended:
+        raise ValueError(f"{results} has no marks {begin.strip()} and {end.strip()}")
+    results.write_text(f"{before}{begin}\n{table}\n{end}{after}")

@@ -1,0 +1,105 @@
+"""Which numbers are to be reached, and are they? A recipe's figures in one object, and a bar for some of them."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+
+from ontick.records import Json
+from ontick.reproduction.ledger import Entry
+from ontick.reproduction.recipes import Recipe
+
+MUST: Mapping[Recipe, Mapping[str, str]] = {
+    Recipe.CARTPOLE: {
+        "perfect_share_hold": ">= 1",
+        "perfect_share_noop": ">= 1",
+        "decision_p50_ms": "<= 20",
+    },
+    Recipe.LUNARLANDER: {
+        "landed_share": ">= 1",
+        "solved_share": ">= 0.98",
+        "reward_above_teacher": ">= 0",
+        "timeouts": "<= 0",
+        "decision_p95_ms": "<= 20",
+        "lora_alone_landed_share": ">= 0.9",
+    },
+}
+"""The bar of each figure that has one: a comparison and a number."""
+
+QUICK_MINUTES = "<= 30"
+
+_COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {"<=": operator.le, ">=": operator.ge}
+
+
+def holds(value: float, must: str) -> bool:
+    """Say whether ``value`` is as ``must`` wants it, written like ``<= 1.0``."""
+    comparison, bound = must.split()
+    return _COMPARISONS[comparison](value, float(bound))
+
+
+def judged(recipe: Recipe, made: Mapping[str, Entry], *, quick: bool, whole: bool) -> Json:
+    """Return ``figures``, and ``bars``: of each figure that has one ``is``, ``must`` and ``holds``.
+
+    Figures of rows that are not made are left out, and so are their bars.
+
+    Args:
+        recipe: whose rows they are.
+        made: the rows that are made, by their names.
+        quick: whether it is the quick form, which must not take long.
+        whole: whether all rows are made.
+    """
+    figures = _FIGURES[recipe](made)
+    must = dict(MUST[recipe])
+    if whole:
+        figures["minutes"] = sum(entry.took_s for entry in made.values()) / 60
+        if quick:
+            must["minutes"] = QUICK_MINUTES
+    bars = {
+        name: {"is": figures[name], "must": bar, "holds": holds(figures[name], bar)}
+        for name, bar in must.items()
+        if figures.get(name) is not None
+    }
+    return {"figures": figures, "bars": bars}
+
+
+def _cartpole(made: Mapping[str, Entry]) -> Json:
+    if "lora" not in made:
+        return {}
+    flown = made["lora"].found.figures
+    hold, noop = flown["hold"], flown["no-op"]
+    return {
+        "n": hold["n"],
+        "perfect_share_hold": hold["perfect"] / hold["n"],
+        "perfect_share_noop": noop["perfect"] / noop["n"],
+        "decision_p50_ms": hold["decision_ms"]["p50"],
+        "decision_p95_ms": hold["decision_ms"]["p95"],
+        "training_steps": flown["steps"],
+        "training_s": flown["train_s"],
+    }
+
+
+def _lunar_lander(made: Mapping[str, Entry]) -> Json:
+    figures: Json = {}
+    if "best" in made:
+        best = made["best"].found.figures["hold"]
+        figures |= {
+            "n": best["n"],
+            "landed_share": best["landed"] / best["n"],
+            "solved_share": best["solved"] / best["n"],
+            "reward_mean": best["reward_mean"],
+            "timeouts": best["timeouts"],
+            "decision_p95_ms": best["decision_ms"]["p95"],
+        }
+        if "heuristic" in made:
+            teacher = made["heuristic"].found.figures["heuristic"]
+            figures["reward_above_teacher"] = best["reward_mean"] - teacher["reward_mean"]
+    if "lora" in made:
+        lora = made["lora"].found.figures["hold"]
+        figures["lora_alone_landed_share"] = lora["landed"] / lora["n"]
+    return figures
+
+
+_FIGURES: Mapping[Recipe, Callable[[Mapping[str, Entry]], Json]] = {
+    Recipe.CARTPOLE: _cartpole,
+    Recipe.LUNARLANDER: _lunar_lander,
+}
