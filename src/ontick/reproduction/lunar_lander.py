@@ -331,7 +331,7 @@ def _trained(
     words = [
         f"train {TASK} {method} --data {data}/data --to {name}/pilot --base {shlex.quote(model)} {prompt}",
         "" if balance is None else f"--balance {balance}",
-        f"{options} --optimiser.steps {steps} --selection.every {steps} {more}".strip(),
+        f"{options} --optimiser.steps {steps} --selection.every 0 {more}".strip(),
     ]
     return Row(
         name,
