@@ -11,14 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import families
 from ontick.contracts import ControllerContract
 from ontick.controllers.base import Controller, Observation
 from ontick.controllers.leaning import Leaning, leaning_of
 from ontick.controllers.llm import LanguageModelController
 from ontick.errors import OntickError
+from ontick.learning.sft.learner import batch_policy
 from ontick.learning.sft.settings import SftSettings
 from ontick.models.base import Choice, Completion, LanguageModel, Message, ModelInfo, ModelOptions, Reading
 from ontick.models.catalog import load_model
+from ontick.models.hf.load import load
+from ontick.models.hf.model import HuggingFace
 from ontick.prompts import Prompt, PromptStyle
 from ontick.tasks import find_task
 from ontick.tasks.base import Task
@@ -162,3 +166,19 @@ def test_the_leaning_is_the_mean_over_the_references(model: LanguageModel) -> No
     prompt = Prompt(CARTPOLE, replace(STYLE, examples=len(CARTPOLE.examples) - 4))
     told = [model.choose(prompt.messages(state), prompt.choices).logprobs for state in prompt.references]
     assert leaning_of(model, prompt).logprobs == pytest.approx(np.mean(told, axis=0), abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["cartpole", "lunarlander"])
+def test_many_states_at_once_are_answered_as_each_alone_is(name: str) -> None:
+    task, folder = find_task(name), str(families.folder_of("smollm2"))
+    options = ModelOptions(dtype="float32", device="cpu", threads=1, context_tokens=4096)
+    prompt = Prompt(task, PromptStyle(examples=4, calibrate=True))
+    alone, together = (
+        LanguageModelController(HuggingFace(folder, options=options), prompt),
+        batch_policy(load(folder, options), prompt),
+    )
+    alone.reset(0)
+    states = np.random.default_rng(0).uniform(-1, 1, (12, len(task.features))).astype(np.float32)
+    said = [alone.decide(Observation(state, 0)).action for state in states]
+    assert together.decide_many(states) == said
+    assert len(set(said)) > 1
