@@ -83,6 +83,7 @@ ORDER = (
     "controllers.landing",
     "controllers.pending",
     "controllers.prediction",
+    "controllers.leaning",
     "controllers.llm",
     "controllers.chunks",
     "controllers.mlp",

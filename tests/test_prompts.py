@@ -172,6 +172,12 @@ def test_fewer_than_no_pending_actions_or_with_a_plan_is_said_so() -> None:
         Prompt(Shown(), PromptStyle(pending=-1))
     with pytest.raises(OntickError, match=r"before one action; leave it out, or --chunk"):
         Prompt(Shown(), PENDING, 2)
-    old = {name: value for name, value in asdict(PromptStyle()).items() if name != "pending"}
+
+
+def test_a_style_is_read_back_as_it_was_written_and_so_is_an_older_one() -> None:
+    """Cards and runs that were written before there was an option lack it."""
+    for style in (*STYLES, PENDING, PromptStyle(calibrate=True)):
+        assert PromptStyle.from_json(asdict(style)) == style
+    newer = ("pending", "calibrate")
+    old = {name: value for name, value in asdict(PromptStyle()).items() if name not in newer}
     assert PromptStyle.from_json(old) == PromptStyle()
-    assert PromptStyle.from_json(asdict(PENDING)) == PENDING

@@ -14,6 +14,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from ontick.dead_time import NO_MORE, UNDECIDED
 from ontick.errors import OntickError, unknown_name
 from ontick.models.base import Message, NoAnswer
@@ -60,6 +62,8 @@ class PromptStyle:
     """Leave out what the task and the numbers are: enough for a model that is trained, and sooner read."""
     pending: int = 0
     """How many of the actions that act before the answer does are shown, from the state's step on."""
+    calibrate: bool = False
+    """Count each action only for what it is more likely than over the states of the examples that are not shown."""
 
     @staticmethod
     def from_json(found: Mapping[str, Any]) -> PromptStyle:
@@ -76,6 +80,7 @@ class PromptStyle:
             Layout(found["layout"]),
             bool(found.get("brief", False)),
             int(found.get("pending", 0)),
+            bool(found.get("calibrate", False)),
         )
 
 
@@ -123,6 +128,8 @@ class Prompt:
                 if self.style.pending < 0
                 else "--prompt.pending shows what acts before one action; leave it out, or --chunk"
             )
+        if self.style.calibrate:
+            self._check_calibration()
         if chunk > 1 and self.style.examples and not (task.has_teacher and task.has_forward_model):
             raise OntickError(
                 f"an example of --chunk {chunk} is the teacher's plan, and task {task.name!r} has no teacher with a "
@@ -170,6 +177,14 @@ class Prompt:
             read[place] = READERS[numbers](WRITERS[numbers](float(state[place]), feature), feature)
         return read
 
+    @property
+    def references(self) -> tuple[State, ...]:
+        """The states by which a model's leaning is found out: those of the task's examples that are not shown.
+
+        As many for each action, whatever the number shown, or nearly so; which it is for which state is not told.
+        """
+        return tuple(np.array(example.state) for example in self.task.examples[self.style.examples :])
+
     def parse(self, text: str) -> int:
         """Return the action that a written answer names: one action's digit, and at most punctuation around it.
 
@@ -195,6 +210,15 @@ class Prompt:
     def words(self, ticks: int) -> tuple[str, ...]:
         """Return every plan of so many ticks as it is written; of one: `choices`."""
         return every_word(self.choices, ticks)
+
+    def _check_calibration(self) -> None:
+        if self.chunk > 1:
+            raise OntickError("--prompt.calibrate is for one action at a time; leave it out, or --chunk")
+        if not self.references:
+            raise OntickError(
+                f"--prompt.calibrate needs examples that are not shown, and task {self.task.name!r} has "
+                f"{len(self.task.examples)} in all; give fewer --prompt.examples, or leave it out"
+            )
 
     def _word(self, actions: Sequence[int]) -> str:
         return "".join(self.choices[action] for action in actions)

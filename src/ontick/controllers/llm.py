@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 
 from ontick.controllers.base import Controller, Decision, Observation
+from ontick.controllers.leaning import Leaning, leaning_of
 from ontick.controllers.pending import Outlook
 from ontick.dead_time import Awareness
 from ontick.errors import OntickError
@@ -43,6 +44,11 @@ class LanguageModelController:
         self.model = model
         self.prompt = prompt
         self.reading = reading or info.readings[0]
+        if prompt.style.calibrate and self.reading is not Reading.SCORE:
+            raise OntickError(
+                f"--prompt.calibrate corrects scores, and {info.name} is read by {self.reading}; leave it out"
+            )
+        self._leaning: Leaning | None = None
         self.outlook = None if aware is None else Outlook(prompt.task, aware)
         self._decide = self._score if self.reading is Reading.SCORE else self._generate
         self._digits = 1
@@ -59,6 +65,8 @@ class LanguageModelController:
             self.outlook.reset()
         messages = self.prompt.messages([0.0] * len(self.prompt.task.features))
         self.model.warm_up(messages)
+        if self.prompt.style.calibrate and self._leaning is None:
+            self._leaning = leaning_of(self.model, self.prompt)
         if self.prompt.chunk > 1 and self.reading is Reading.SCORE and isinstance(self.model, LocalModel):
             self._digits = digits_a_token(self.model, self.prompt, messages)
 
@@ -69,13 +77,15 @@ class LanguageModelController:
         return self.outlook.ask(observation, lambda shown: self._decide(shown.state))
 
     def score(self, state: State) -> tuple[Decision, Choice]:
-        """Decide by the model's scores, and return those too.
+        """Decide by the model's scores, calibrated if the prompt says so, and return those too.
 
         Raises:
             OntickError: the model tells none.
         """
         choices = self.prompt.choices
         choice = self.model.choose(self.prompt.asked(state), choices)
+        if self._leaning is not None:
+            choice = self._leaning.corrected(choice)
         decision = Decision(
             choice.index, text=choices[choice.index], new_tokens=choice.new_tokens, logprobs=choice.logprobs
         )

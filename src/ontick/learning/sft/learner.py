@@ -22,6 +22,7 @@ from ontick.learning.sft.tokens import Asker, shared_prefix
 from ontick.learning.sft.train import fine_tune
 from ontick.models.base import ModelOptions
 from ontick.models.hf.conversation import Conversation
+from ontick.models.hf.load import Loaded
 from ontick.pilots.card import read_card
 from ontick.prompts import Prompt
 from ontick.tasks.base import Task
@@ -96,9 +97,22 @@ def pilot_policy(task: Task, pilot: Path, options: ModelOptions | None = None) -
     if card.task != task.name or card.prompt is None:
         raise OntickError(f"{pilot} is no language model that flies {task.name!r}; give another")
     loaded = load_pilot(pilot, card, options or ModelOptions())
-    asker = Asker(Prompt(task, card.prompt), Conversation(loaded.tokenizer, loaded.name))
+    return batch_policy(loaded, Prompt(task, card.prompt))
+
+
+def batch_policy(loaded: Loaded, prompt: Prompt) -> BatchPolicy:
+    """Return a loaded model that is asked many states at once, calibrated if the prompt says so.
+
+    Raises:
+        OntickError: it cannot be asked so.
+    """
+    asker = Asker(prompt, Conversation(loaded.tokenizer, loaded.name))
+    task = prompt.task
     prompts = [asker.prompt_tokens(example.state) for example in task.diagnostics[:4]]
     prompts = prompts or [asker.prompt_tokens([value] * len(task.features)) for value in (-0.2, 0.1)]
     shared = shared_prefix(prompts)
     reader = fitting_reader(loaded.model, prompts[0][:shared], [prompt[shared:] for prompt in prompts])
-    return BatchPolicy(loaded.model, asker, shares=isinstance(reader, SharedPrefix))
+    policy = BatchPolicy(loaded.model, asker, shares=isinstance(reader, SharedPrefix))
+    if prompt.style.calibrate:
+        policy.even(np.stack(prompt.references).astype(np.float32))
+    return policy

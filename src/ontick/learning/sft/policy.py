@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from transformers import cache_utils
 
+from ontick.controllers.leaning import Leaning
 from ontick.learning.sft.shared import SharedPrefix, WholePrompts, at_places, row_of
 from ontick.learning.sft.tokens import Asks, Tokens, shared_prefix
 from ontick.models.chat import common_prefix
@@ -24,6 +25,9 @@ _caches: Any = cache_utils
 
 MOST_AT_ONCE = 32
 """Prompts in one reading: each looks at all others' places, if only to leave them out."""
+
+Answer: TypeAlias = npt.NDArray[np.float32]
+"""The logits of the actions' tokens, shape (actions,)."""
 
 
 class BatchPolicy:
@@ -37,6 +41,7 @@ class BatchPolicy:
         self._asks = asks
         self._row = SharedPrefix(model.config) if shares and keeps_everything(model) else None
         self._whole = WholePrompts()
+        self._leaning: Leaning | None = None
         # Episodes ask from threads of their own; PyTorch would keep a pool of threads for each of them.
         self._thread = ThreadPoolExecutor(1, "policy")
         self.forget()
@@ -45,10 +50,21 @@ class BatchPolicy:
         """Forget what was read: the weights are others now."""
         self._prefix: list[int] = []
         self._cache: Any = None
-        self._answered: dict[tuple[int, ...], int] = {}
+        self._answered: dict[tuple[int, ...], Answer] = {}
+
+    def even(self, references: npt.NDArray[np.float32]) -> None:
+        """Take the leaning that shows in ``references``, shape (n, features), off every answer from now on."""
+        self._leaning = Leaning.over(self.scores(references).tolist())
 
     def decide_many(self, states: npt.NDArray[np.float32]) -> list[int]:
         """Return an action for each of ``states``, shape (n, features)."""
+        scores = self.scores(states)
+        if self._leaning is not None:
+            scores = scores - np.array(self._leaning.logprobs, dtype=np.float32)  # a row's total does not matter
+        return scores.argmax(axis=1).tolist()
+
+    def scores(self, states: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the logits of the actions' tokens in each of ``states``, shape (n, actions)."""
         prompts = [tuple(self._asks.prompt_tokens(state)) for state in states]
         new = {prompt: state for prompt, state in zip(prompts, states, strict=True) if prompt not in self._answered}
         asked = list(new.items())
@@ -56,8 +72,8 @@ class BatchPolicy:
             part = asked[first : first + MOST_AT_ONCE]
             logits = self._thread.submit(self._read, [prompt for prompt, _ in part]).result()
             for (prompt, state), row in zip(part, logits, strict=True):
-                self._answered[prompt] = int(row[self._asks.answer_tokens(state)].argmax())
-        return [self._answered[prompt] for prompt in prompts]
+                self._answered[prompt] = row[self._asks.answer_tokens(state)].numpy()
+        return np.stack([self._answered[prompt] for prompt in prompts])
 
     @torch.no_grad()
     def _read(self, prompts: Sequence[Tokens]) -> torch.Tensor:

@@ -160,6 +160,8 @@ class SftSettings:
             )
         if not lora.targets:
             raise OntickError("--lora.targets names no layer; give all-linear")
+        if self.prompt.calibrate:
+            raise OntickError("--prompt.calibrate is for a model that is not trained: training evens it; leave it out")
 
     def as_json(self) -> Json:
         """Return what decides the training: what a pilot's card says of it."""
