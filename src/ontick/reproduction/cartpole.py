@@ -70,6 +70,13 @@ def rows(model: str, size: Size) -> tuple[Row, ...]:
             "median 500 steps, 8/10 perfect, about 20 ms",
             f"--prompt.examples 16 --prompt.examples-in turns {TWO_FEATURES} --prompt.numbers 2",
         ),
+        (
+            "pretrained-calibrated",
+            "untrained, the best prompt found: 32 examples, the model's leaning to one answer taken off",
+            "",
+            f"--prompt.examples 32 {TWO_FEATURES} --prompt.layout compact --prompt.calibrate "
+            "--model.quantisation as-is",
+        ),
     ]
     return (
         Row(
