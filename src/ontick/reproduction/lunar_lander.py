@@ -52,10 +52,10 @@ QUICK = Size(
     noisy=60,
     flights=20,
     more_flights=20,
-    steps=1500,
+    steps=1200,
     rounds=1,
-    round_steps=400,
-    round_flights=16,
+    round_steps=150,
+    round_flights=8,
     whole_story=False,
 )
 FULL = Size(
