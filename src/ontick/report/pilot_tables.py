@@ -16,9 +16,12 @@ NAME_WIDTH = 12
 
 def lineage_table(found: Json) -> Table:
     """Return one row a pilot, each below the one that it was made from."""
-    table = Table(box=SIMPLE_HEAD, title=escape(f"pilots in {found['folder']}"), title_justify="left")
+    table = Table(
+        box=SIMPLE_HEAD, title=escape(f"pilots in {found['folder']}"), title_justify="left", padding=(0, 1, 0, 0)
+    )
     table.add_column("pilot", overflow="fold", min_width=NAME_WIDTH)
-    for heading in ("", "kind", "task"):
+    table.add_column("")  # goes on in a second line, too
+    for heading in ("kind", "task"):
         table.add_column(heading, no_wrap=True)
     for heading in ("states", "flew", "reward"):
         table.add_column(heading, justify="right", no_wrap=True)
