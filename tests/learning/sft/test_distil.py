@@ -86,7 +86,7 @@ def test_the_loss_is_the_divergence_from_the_odds_and_with_certainty_the_cross_e
     def loss(examples: Examples) -> float:
         return float(answer_loss(reader, None, Collator(examples, reader)([0, 1, 2])))
 
-    said = torch.log_softmax(logits, -1).tolist()
+    said: list[list[float]] = torch.log_softmax(logits, -1).numpy().tolist()
     expected = sum(
         p * (math.log(p) - said[row][token])
         for row in range(3)

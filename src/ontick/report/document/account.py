@@ -132,8 +132,8 @@ def _parts(recorded: Recorded) -> list[_Part]:
         ]
     if verb == "demo":
         # Older records have the same controllers on every task.
-        flown: dict[str, list[tuple[str, str | None]]] = asked.get("flown") or dict.fromkeys(
-            TASKS, asked["controllers"]
+        flown: dict[str, list[tuple[str, str | None]]] = (
+            asked["flown"] if "flown" in asked else {task: asked["controllers"] for task in TASKS}
         )
         curves = [_Part(f"{task}-curve", f"{task}, latency curve") for task in flown]
         return curves + [_judged(task, word, delay) for task, entries in flown.items() for word, delay in entries]
