@@ -132,7 +132,7 @@ def _parts(recorded: Recorded) -> list[_Part]:
         ]
     if verb == "demo":
         # Older records have the same controllers on every task.
-        everywhere: list[tuple[str, str | None]] = asked["controllers"] if "controllers" in asked else []
+        everywhere: list[tuple[str, str | None]] = asked.get("controllers", [])
         flown: dict[str, list[tuple[str, str | None]]] = (
             asked["flown"] if "flown" in asked else dict.fromkeys(TASKS, everywhere)
         )
