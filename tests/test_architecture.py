@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "ontick"
 
-ORDER = (
+ORDER: tuple[str, ...] = (
     "errors",
     "plugins",
     "durations",

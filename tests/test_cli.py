@@ -125,7 +125,10 @@ BAD_INPUT: dict[str, tuple[list[str], str]] = {
     "no such quantisation": (["eval", "cartpole", "smollm2", "--model.quantisation", "q3"], "as-is, fastest"),
     "no pilot named": (["eval", "cartpole", "pilot:"], "write pilot:PATH"),
     "no such pilot": (["eval", "cartpole", "pilot:nowhere"], "ontick pilots"),
-    "a shipped pilot of another task": (["eval", "lunarlander", "pilot:cartpole"], "was trained for cartpole, not for lunarlander"),
+    "a shipped pilot of another task": (
+        ["eval", "lunarlander", "pilot:cartpole"],
+        "was trained for cartpole, not for lunarlander",
+    ),
     "no pilots": (["pilots", "nowhere"], "ontick train"),
     "pushing nothing": (["push", "nowhere", "org/name"], "ontick pilots"),
     "no language model": (["prompt", "cartpole", "teacher"], "no language model"),

@@ -127,7 +127,11 @@ def test_a_container_has_the_memory_that_its_limit_leaves(monkeypatch: pytest.Mo
         "/sys/fs/cgroup/memory.max": ["2097152000"],
         "/sys/fs/cgroup/memory.current": ["1048576000"],
     }
-    monkeypatch.setattr(machine, "_lines", lambda path: files.get(path, []))
+
+    def lines(path: str) -> list[str]:
+        return files.get(path, [])
+
+    monkeypatch.setattr(machine, "_lines", lines)
     assert machine.free_memory_mb() == 1000
     files["/sys/fs/cgroup/memory.max"] = ["max"]
     assert machine.free_memory_mb() == 4000

@@ -74,8 +74,7 @@ def rows(model: str, size: Size) -> tuple[Row, ...]:
             "pretrained-calibrated",
             "untrained, the best prompt found: 32 examples, the model's leaning to one answer taken off",
             "",
-            f"--prompt.examples 32 {TWO_FEATURES} --prompt.layout compact --prompt.calibrate "
-            "--model.quantisation as-is",
+            f"--prompt.examples 32 {TWO_FEATURES} --prompt.layout compact --prompt.calibrate --model.quantisation bf16",
         ),
     ]
     return (

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ontick.cache import write_json
 from ontick.errors import OntickError
@@ -148,7 +148,7 @@ class Ledger:
 def _read(path: Path) -> Json:
     """Return the object in a file; an empty one if it is damaged or not there."""
     try:
-        found = json.loads(path.read_text())
+        found: Any = json.loads(path.read_text())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return cast(Json, found) if isinstance(found, dict) else {}

@@ -132,8 +132,9 @@ def _parts(recorded: Recorded) -> list[_Part]:
         ]
     if verb == "demo":
         # Older records have the same controllers on every task.
-        flown: dict[str, list[tuple[str, str | None]]] = asked.get("flown") or dict.fromkeys(
-            TASKS, asked["controllers"]
+        everywhere: list[tuple[str, str | None]] = asked.get("controllers", [])
+        flown: dict[str, list[tuple[str, str | None]]] = (
+            asked["flown"] if "flown" in asked else dict.fromkeys(TASKS, everywhere)
         )
         curves = [_Part(f"{task}-curve", f"{task}, latency curve") for task in flown]
         return curves + [_judged(task, word, delay) for task, entries in flown.items() for word, delay in entries]
