@@ -194,7 +194,7 @@ TINY = Size(
 
 def test_the_whole_chain_is_made_with_a_tiny_model(tmp_path: Path) -> None:
     recipe = tuple(replace(row, memory_mb=1) for row in rows(f"hf:{students.tiny_model()}", TINY))
-    names = ("best", "questions", "full-natural", "ablation-decimals", "pretrained-states")
+    names = ("best", "questions", "pretrained-states")
     done = reproduce(Order(recipe, tmp_path, names))
     assert not done.failed
     ledger = Ledger(tmp_path, recipe)
