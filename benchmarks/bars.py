@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TypeAlias
+
+from ontick.reproduction.goals import holds
 
 Figures: TypeAlias = Mapping[str, float | int | str | None]
 
 DECIMALS = 6
 """Of a printed figure; a bar is judged before rounding."""
-
-_COMPARISONS: dict[str, Callable[[float, float], bool]] = {"<=": operator.le, ">=": operator.ge}
-
-
-def holds(value: float, must: str) -> bool:
-    """Say whether ``value`` is as ``must`` wants it, written like ``<= 1.0``."""
-    comparison, bound = must.split()
-    return _COMPARISONS[comparison](value, float(bound))
 
 
 def print_last_line(benchmark: str, figures: Figures, must: Mapping[str, str]) -> None:

@@ -19,7 +19,7 @@ from ontick.reproduction.goals import judged
 from ontick.reproduction.ledger import Ledger
 from ontick.reproduction.recipes import Recipe, folder_of, rows_of
 from ontick.reproduction.reproduce import Order, Outcome, reproduce
-from ontick.reproduction.row import Row, chosen
+from ontick.reproduction.row import chosen
 
 TABLE = "results.md"
 """In the recipe's folder: the table as Markdown."""
@@ -79,7 +79,7 @@ class Reproduce(Shown):
             **found,
             "rows": as_json(rows, ledger),
         }
-        shown = self._chosen(rows)
+        shown = chosen(rows, self.rows)
         if self.list:
             self.show(result, rows_table(shown, ledger))
             return 0
@@ -90,13 +90,6 @@ class Reproduce(Shown):
             for name, why in outcome.failed.items():
                 say(f"{name} failed: {why}")
         return FAILED if outcome.failed else 0
-
-    def _chosen(self, rows: tuple[Row, ...]) -> list[Row]:
-        try:
-            return chosen(rows, self.rows)
-        except KeyError as error:
-            names = ", ".join(row.name for row in rows)
-            raise OntickError(f"there is no row {error.args[0]}; the rows are: {names}") from None
 
 
 def _write(path: Path, text: str) -> None:

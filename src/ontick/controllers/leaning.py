@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ontick.models.answers import log_shares
 from ontick.models.base import Choice, LanguageModel
 from ontick.prompts import Prompt
 
@@ -29,10 +30,7 @@ class Leaning:
 
     def evened(self, logprobs: Sequence[float]) -> tuple[float, ...]:
         """Return an answer's log-probabilities with the leaning taken off, normalised again."""
-        scores = [told - always for told, always in zip(logprobs, self.logprobs, strict=True)]
-        top = max(scores)
-        log_total = top + math.log(math.fsum(math.exp(score - top) for score in scores))
-        return tuple(score - log_total for score in scores)
+        return log_shares([told - always for told, always in zip(logprobs, self.logprobs, strict=True)])
 
     def corrected(self, choice: Choice) -> Choice:
         """Return ``choice`` as it is without the leaning."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,15 +33,20 @@ def choose_among(scores: Sequence[float], *, prompt_tokens: int, prefix_tokens: 
 
     ``start_s`` is when the question came, by ``time.perf_counter``.
     """
-    top = max(scores)
-    log_total = top + math.log(math.fsum(math.exp(score - top) for score in scores))
     return Choice(
-        index=scores.index(top),
-        logprobs=tuple(score - log_total for score in scores),
+        index=scores.index(max(scores)),
+        logprobs=log_shares(scores),
         prefix_tokens=prefix_tokens,
         new_tokens=prompt_tokens - prefix_tokens,
         elapsed_ms=(time.perf_counter() - start_s) * 1e3,
     )
+
+
+def log_shares(scores: Sequence[float]) -> tuple[float, ...]:
+    """Return log-probabilities among the choices alone from their scores, such as logits."""
+    top = max(scores)
+    log_total = top + math.log(math.fsum(math.exp(score - top) for score in scores))
+    return tuple(score - log_total for score in scores)
 
 
 def write_likeliest(
@@ -72,7 +78,7 @@ def write_likeliest(
     )
 
 
-def normalised(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def normalised(logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
     """Return log-probabilities of logits, shape (…, vocabulary), each row normalised in double precision."""
     exact = logits.astype(np.float64)
     exact -= exact.max(axis=-1, keepdims=True)

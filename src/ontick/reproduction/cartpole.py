@@ -32,7 +32,6 @@ class Size:
     every: int
     states: int = 50_000
     """Sampled, to learn from."""
-    curve: str = ""
 
 
 QUICK = Size(flights=10, short_flights=20, steps=200, every=100)
@@ -98,7 +97,7 @@ def rows(model: str, size: Size) -> tuple[Row, ...]:
             "latency-curve",
             "latency curve of a perfect policy",
             "0-50 ms fine, 75 ms off the cliff, 100 ms dead",
-            (f"cliff {TASK} teacher {size.curve}".strip(),),
+            (f"cliff {TASK} teacher",),
             figures.curve,
             minutes=0.3,
         ),

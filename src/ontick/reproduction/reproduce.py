@@ -68,7 +68,7 @@ def reproduce(order: Order, tell: Tell = lambda line: None) -> Outcome:
             be written. Nothing is made then.
         KeyboardInterrupt: the user pressed Ctrl-C; the same call goes on from there.
     """
-    rows = _asked_for(order)
+    rows = chosen(order.rows, order.only)
     ledger, outcome = Ledger(order.to.expanduser(), order.rows), Outcome()
     again = set(order.only) if order.again else set[str]()
     missing = [row for row in rows if ledger.status(row) is not Status.DONE or row.name in again]
@@ -97,14 +97,6 @@ def reproduce(order: Order, tell: Tell = lambda line: None) -> Outcome:
         else:
             outcome.made.append(row.name)
     return outcome
-
-
-def _asked_for(order: Order) -> list[Row]:
-    try:
-        return chosen(order.rows, order.only)
-    except KeyError as error:
-        names = ", ".join(row.name for row in order.rows)
-        raise OntickError(f"there is no row {error.args[0]}; the rows are: {names}") from None
 
 
 def _check_machine(missing: Sequence[Row], order: Order) -> None:

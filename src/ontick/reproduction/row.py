@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from ontick.errors import OntickError
 from ontick.records import Json
 
 
@@ -63,13 +64,15 @@ def chosen(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
     """Return the rows with these names and those that they come after, in the order of ``rows``; all without names.
 
     Raises:
-        KeyError: there is no row of a name; it is the argument.
+        OntickError: there is no row of a name.
     """
     known = {row.name: row for row in rows}
     wanted = set[str]()
     waiting = list(names) or list(known)
     while waiting:
         name = waiting.pop()
+        if name not in known:
+            raise OntickError(f"there is no row {name}; the rows are: {', '.join(known)}")
         if name not in wanted:
             wanted.add(name)
             waiting += known[name].after

@@ -24,6 +24,10 @@ class Tuning:
     full_memory_mb: int = 5000
     """Roughly what training all weights takes."""
 
+    def memory_of(self, method: str) -> int:
+        """Roughly what training takes in MB: ``lora`` or ``full``."""
+        return self.memory_mb if method == "lora" else self.full_memory_mb
+
     @property
     def lora(self) -> str:
         """The options of an adapter's training."""

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ontick.controllers.mlp import MlpController, load_mlp
 from ontick.errors import OntickError
 from ontick.learning.sft.settings import DistilOptions
+from ontick.models.answers import normalised
 from ontick.pilots.card import Kind, read_card
 from ontick.pilots.find import find_pilot
 from ontick.prompts import Prompt
@@ -46,14 +47,8 @@ class Teaching:
         The states are of shape (n, features), what is returned of shape (n, actions).
         """
         told = np.array([prompt.as_read(state) for state in states], dtype=np.float32)
-        return softmax(self._network.logits(told) / self._temperature)
+        return np.exp(normalised(self._network.logits(told) / self._temperature))
 
     def as_json(self) -> Json:
         """Say which network it is, to the last bit."""
         return {"id": self.id}
-
-
-def softmax(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-    """Return the shares that logits mean, along the last axis."""
-    shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return (shares / shares.sum(axis=-1, keepdims=True)).astype(np.float32)
