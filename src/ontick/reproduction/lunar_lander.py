@@ -45,6 +45,8 @@ class Size:
     """Of DAgger."""
     round_steps: int
     round_flights: int
+    ablation_steps: int
+    """Of each training that says what made the difference."""
     whole_story: bool
     """Whether the trainings are made that the post made on its way, and those that say what made the difference."""
     states: int = 100
@@ -60,6 +62,7 @@ QUICK = Size(
     rounds=1,
     round_steps=150,
     round_flights=8,
+    ablation_steps=600,
     whole_story=False,
 )
 FULL = Size(
@@ -71,6 +74,7 @@ FULL = Size(
     rounds=3,
     round_steps=1000,
     round_flights=24,
+    ablation_steps=600,
     whole_story=True,
 )
 
@@ -250,9 +254,9 @@ def _what_the_post_tried(model: str, size: Size) -> list[Row]:
 
 
 def _what_made_the_difference(model: str, size: Size) -> list[Row]:
-    """The LoRA of the chain with one thing changed at a time, in fewer steps than it has."""
+    """The LoRA of the chain with one thing changed at a time, in few steps, so that what learns faster shows."""
     tuning = tuning_for(model)
-    steps = size.steps // 2
+    steps = size.ablation_steps
     changed = {
         "as-it-is": ("nothing changed", "", PROMPT),
         "rank-4": ("rank 4", "--lora.rank 4 --lora.alpha 8", PROMPT),
