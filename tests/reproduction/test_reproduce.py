@@ -187,6 +187,7 @@ TINY = Size(
     rounds=1,
     round_steps=2,
     round_flights=1,
+    ablation_steps=2,
     whole_story=True,
     states=4,
 )
