@@ -16,6 +16,10 @@ from ontick.prompts import PromptStyle
 from ontick.records import Json
 
 
+SHIPPED = "shipped"
+"""The general conversations that come with this program."""
+
+
 class Method(StrEnum):
     """What is learnt of a language model."""
 
@@ -94,6 +98,27 @@ class DistilOptions:
 
 
 @dataclass(frozen=True)
+class KeepOptions:
+    """Keeping what the base model can do besides: in every step it rehearses general conversations."""
+
+    kl: float = 0.0
+    """How dear it is to say anything less like the base does: what a nat of divergence from it counts; 0: nothing."""
+    replay: float = 0.0
+    """What a nat of surprise at the conversations' answers counts; 0: nothing."""
+    conversations: str = SHIPPED
+    """shipped, or a file of chats as JSON lines. Where an answer is missing, the base's own is taken."""
+    batch: int = 1
+    """Conversations of a step, in all processes together."""
+    answer_tokens: int = 64
+    """The longest answer that is rehearsed."""
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is rehearsed."""
+        return self.kl > 0 or self.replay > 0
+
+
+@dataclass(frozen=True)
 class SftSettings:
     """How a language model is fine-tuned."""
 
@@ -105,6 +130,7 @@ class SftSettings:
     optimiser: OptimiserOptions = field(default_factory=OptimiserOptions)
     selection: SelectionOptions = field(default_factory=SelectionOptions)
     distil: DistilOptions = field(default_factory=DistilOptions)
+    keep: KeepOptions = field(default_factory=KeepOptions)
     seed: int = 0
     """Of the order of the examples, of new weights and of dropout."""
     dtype: str | None = None
@@ -126,7 +152,7 @@ class SftSettings:
         Raises:
             OntickError: with the first one found.
         """
-        optimiser, lora, selection = self.optimiser, self.lora, self.selection
+        optimiser, lora, selection, keep = self.optimiser, self.lora, self.selection, self.keep
         positive = {
             "--optimiser.steps": optimiser.steps,
             "--optimiser.batch": optimiser.batch,
@@ -134,6 +160,8 @@ class SftSettings:
             "--lora.rank": lora.rank,
             "--lora.alpha": lora.alpha,
             "--selection.episodes": selection.episodes,
+            "--keep.batch": keep.batch,
+            "--keep.answer-tokens": keep.answer_tokens,
         }
         for name, value in positive.items():
             if value < 1:
@@ -149,6 +177,10 @@ class SftSettings:
             raise OntickError(
                 f"--distil.temperature {self.distil.temperature} cannot be; give more than 0, such as 0.2"
             )
+        if not (0 <= keep.kl < math.inf and 0 <= keep.replay < math.inf):
+            raise OntickError("--keep.kl and --keep.replay cannot be negative; give 0 (off) or more, such as 1")
+        if keep.conversations != SHIPPED and not keep.on:
+            raise OntickError("--keep.conversations is not rehearsed; add --keep.kl 1 or --keep.replay 1")
         if not 0 <= optimiser.warmup < 1 or not 0 <= lora.dropout < 1:
             raise OntickError("--optimiser.warmup and --lora.dropout are shares; give 0 or more and less than 1")
         if not 0 <= optimiser.weight_decay < math.inf or not 0 <= optimiser.clip < math.inf:
@@ -171,6 +203,8 @@ class SftSettings:
             del settings["lora"]
         if self.distil.teacher is None:
             del settings["distil"]
+        if not self.keep.on:
+            del settings["keep"]
         return json.loads(json.dumps(settings))
 
 
@@ -194,6 +228,7 @@ def settings_of(found: Json) -> SftSettings:
             optimiser=OptimiserOptions(**optimiser),
             selection=SelectionOptions(**found["selection"]),
             distil=DistilOptions(**found.get("distil", {})),
+            keep=KeepOptions(**found.get("keep", {})),
             seed=found["seed"],
             dtype=found["dtype"],
             device=found["device"],

@@ -26,12 +26,18 @@ _SLIDING, _FULL = "sliding_attention", "full_attention"
 class BatchReader(Protocol):
     """A way to read a batch of prompts."""
 
-    def batch(self, prefix: Tokens, suffixes: Sequence[Tokens]) -> dict[str, torch.Tensor]:
-        """Return ``prefix`` with each of ``suffixes`` (at least one token) as tensors."""
+    def batch(self, prefix: Tokens, suffixes: Sequence[Tokens], *, each: bool = False) -> dict[str, torch.Tensor]:
+        """Return ``prefix`` with each of ``suffixes`` (at least one token) as tensors.
+
+        ``each``: the logits after every token of the suffixes are wanted, not only after their last.
+        """
         ...
 
     def logits(self, model: Any, batch: Batch) -> torch.Tensor:
-        """Return the logits after each prompt, shape (examples, vocabulary), by one call of ``model``."""
+        """Return the logits after each prompt, shape (examples, vocabulary), by one call of ``model``.
+
+        With ``each``, those after each token of the suffixes, one suffix after another: (tokens, vocabulary).
+        """
         ...
 
 
@@ -73,18 +79,18 @@ class SharedPrefix:
         self._all_slide = not kinds and self._window is not None
         self._adds = getattr(text, "_attn_implementation", None) == "eager"
 
-    def batch(self, prefix: Tokens, suffixes: Sequence[Tokens]) -> dict[str, torch.Tensor]:
-        """Return the row as tensors of one row each."""
+    def batch(self, prefix: Tokens, suffixes: Sequence[Tokens], *, each: bool = False) -> dict[str, torch.Tensor]:
+        """Return the row as tensors of one row each; see `BatchReader.batch`."""
         row = row_of(prefix, suffixes)
         return {
             "input_ids": row.tokens[None],
             "position_ids": row.positions[None],
             "owners": row.owners,
-            "places": row.places,
+            "places": torch.arange(len(prefix), len(row.tokens)) if each else row.places,
         }
 
     def logits(self, model: Any, batch: Batch) -> torch.Tensor:
-        """Read the row; return the logits at the answers' places."""
+        """Read the row; return the logits at the places asked for."""
         mask = self.mask(batch["position_ids"][0], batch["owners"], dtype=_dtype(model))
         read = model(
             input_ids=batch["input_ids"],
@@ -117,20 +123,23 @@ class SharedPrefix:
 class WholePrompts:
     """Reads every prompt whole, filled up at its end, where no causal model sees it: any family, more to compute."""
 
-    def batch(self, prefix: Tokens, suffixes: Sequence[Tokens]) -> dict[str, torch.Tensor]:
-        """Return the prompts, shape (examples, tokens), and the number of tokens of each."""
+    def batch(self, prefix: Tokens, suffixes: Sequence[Tokens], *, each: bool = False) -> dict[str, torch.Tensor]:
+        """Return the prompts, shape (examples, tokens), and where what is asked for stands; see `BatchReader.batch`."""
         lengths = [len(prefix) + len(suffix) for suffix in suffixes]
         ids = torch.zeros((len(suffixes), max(lengths)), dtype=torch.long)
         for number, suffix in enumerate(suffixes):
             ids[number, : lengths[number]] = torch.tensor([*prefix, *suffix], dtype=torch.long)
-        return {"input_ids": ids, "places": torch.tensor(lengths) - 1}
+        asked = [range(len(prefix) if each else length - 1, length) for length in lengths]
+        rows = [number for number, places in enumerate(asked) for _ in places]
+        places = [place for places in asked for place in places]
+        return {"input_ids": ids, "rows": torch.tensor(rows), "places": torch.tensor(places)}
 
     def logits(self, model: Any, batch: Batch) -> torch.Tensor:
-        """Read the prompts; return the logits at their ends."""
+        """Read the prompts; return the logits at the places asked for."""
         kept, which = _torch.unique(batch["places"], return_inverse=True)
         read = model(input_ids=batch["input_ids"], logits_to_keep=kept, use_cache=False)
         logits = read.logits if read.logits.shape[1] == len(kept) else read.logits[:, kept]
-        return logits[torch.arange(len(which), device=logits.device), which]
+        return logits[batch["rows"], which]
 
 
 def at_places(logits: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
