@@ -116,6 +116,8 @@ class Train(Shown):
     """lora, full: which checkpoint is kept."""
     distil: sft.DistilOptions = field(default_factory=sft.DistilOptions)
     """lora, full: learn from how sure a small network is, in place of the data's labels."""
+    keep: sft.KeepOptions = field(default_factory=sft.KeepOptions)
+    """lora, full: rehearse general conversations, so that the model still talks."""
 
     def run(self) -> int:
         """Train and print."""
@@ -150,6 +152,7 @@ _OPTIONS = {
             "optimiser",
             "selection",
             "distil",
+            "keep",
         ),
     ),
 }
@@ -197,6 +200,7 @@ def _train_language_model(asked: Train, progress: Progress) -> Trained:
         optimiser=asked.optimiser,
         selection=asked.selection,
         distil=asked.distil,
+        keep=asked.keep,
         seed=asked.seed,
         dtype=asked.dtype,
         device=asked.device,

@@ -77,7 +77,14 @@ def arguments(settings: SftSettings, training: Path) -> Any:
             f"a batch of {optimiser.batch} cannot be shared by {world} processes in {optimiser.accumulate} parts each; "
             "choose an --optimiser.batch that they divide"
         )
-    return _transformers.TrainingArguments(**known, per_device_train_batch_size=optimiser.batch // parts)
+    kept = settings.keep.batch if settings.keep.on else 0
+    if kept % parts:
+        raise OntickError(
+            f"{kept} conversations cannot be shared by {world} processes in {optimiser.accumulate} parts each; "
+            f"give --keep.batch {parts}, or a multiple"
+        )
+    size = (optimiser.batch + kept) // parts
+    return _transformers.TrainingArguments(**known, per_device_train_batch_size=size)
 
 
 def is_main_process() -> bool:

@@ -7,7 +7,9 @@ ends with an assistant's is rehearsed as it stands.
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
@@ -58,6 +60,11 @@ def read_chats(path: Path) -> tuple[Chat, ...]:
     if not chats:
         raise OntickError(f"{path} holds no conversation; write one a line: {EXAMPLE}")
     return tuple(chats)
+
+
+def chats_digest(chats: Sequence[Chat]) -> str:
+    """Return which conversations these are, to the last letter: the first 16 digits of a SHA-256."""
+    return hashlib.sha256(json.dumps(chats).encode()).hexdigest()[:16]
 
 
 def _chat(row: Any) -> Chat:

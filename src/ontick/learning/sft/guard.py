@@ -15,6 +15,8 @@ from ontick.dead_time import DeadTime
 from ontick.errors import OntickError
 from ontick.learning.dataset import Demonstrations, seed_ranges
 from ontick.learning.sft.tokens import Asker, Asks, Examples
+from ontick.models.base import Message
+from ontick.models.hf.conversation import Conversation
 from ontick.prompts import PromptStyle, begun
 from ontick.records import State
 
@@ -129,6 +131,20 @@ def check_same_prompts(trained: Asks, asked: Asks, states: Iterable[State], wher
         if trained.answer_tokens(state) != asked.answer_tokens(state):
             raise OntickError(
                 f"{where} says the actions with other tokens than training does; give a base model whose files agree"
+            )
+
+
+def check_same_chats(student: Conversation, base: Conversation, chats: Iterable[Sequence[Message]]) -> None:
+    """See that a model reads conversations as its base does, whose words it is to keep.
+
+    Raises:
+        OntickError: its chat template or its tokenizer is another one.
+    """
+    for chat in chats:
+        if student.tokens.tokens(chat) != base.tokens.tokens(chat):
+            raise OntickError(
+                "the model reads conversations as other tokens than its base: another chat template or tokenizer; "
+                "rehearse nothing (leave out --keep), or begin with a model whose files agree"
             )
 
 

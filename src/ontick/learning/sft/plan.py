@@ -14,9 +14,10 @@ from ontick.learning.balance import Balance, balance_weights
 from ontick.learning.dataset import Dataset, Demonstrations, dead_time_of, joined
 from ontick.learning.sft.folder import TrainingFolder
 from ontick.learning.sft.model import Parent, Student
+from ontick.learning.sft.rehearsal import Keeper
 from ontick.learning.sft.settings import SftSettings
 from ontick.learning.sft.shared import BatchReader
-from ontick.learning.sft.tokens import Examples
+from ontick.learning.sft.tokens import Examples, draw_order, with_conversations
 from ontick.records import Json
 from ontick.tasks.base import Task
 
@@ -58,12 +59,25 @@ class Plan(NamedTuple):
     parent: Parent | None
     digest: str
     """SHA-256 of the base's weights."""
+    keeper: Keeper | None = None
+    """Who keeps it near its base."""
 
     @property
     def aware(self) -> Awareness | None:
         """What the pilot is to be shown of its dead time. A language model does not know what it has not said yet."""
         dead_time = self.lesson.dead_time
         return None if dead_time is None else Awareness(dead_time, self.settings.prompt.pending, memory=False)
+
+    @property
+    def order(self) -> npt.NDArray[np.int64]:
+        """What is learnt from when: a number of an example, or of a conversation n, written ~n."""
+        settings, optimiser = self.settings, self.settings.optimiser
+        count, seed = optimiser.steps * optimiser.batch, settings.seed
+        order = draw_order(len(self.lesson.demos), count, seed, self.lesson.weights)
+        if self.keeper is None:
+            return order
+        rehearsed = draw_order(len(self.keeper), optimiser.steps * settings.keep.batch, seed)
+        return with_conversations(order, rehearsed, optimiser.steps * self.args.world_size * optimiser.accumulate)
 
     @property
     def rows(self) -> npt.NDArray[np.float32]:

@@ -15,7 +15,6 @@ from ontick.models.catalog import EMBEDDED
 from ontick.prompts import PromptStyle
 from ontick.records import Json
 
-
 SHIPPED = "shipped"
 """The general conversations that come with this program."""
 

@@ -118,3 +118,15 @@ def draw_order(n: int, count: int, seed: int, weights: npt.NDArray[np.float64] |
         return rng.choice(n, size=count, p=weights / weights.sum())
     rounds = [rng.permutation(n) for _ in range(-(-count // n))]
     return np.concatenate(rounds)[:count]
+
+
+def with_conversations(
+    order: npt.NDArray[np.int64], conversations: npt.NDArray[np.int64], parts: int
+) -> npt.NDArray[np.int64]:
+    """Return the order of both, dealt out to so many parts of equal size; a conversation n is written ~n.
+
+    Raises:
+        ValueError: the parts do not divide both.
+    """
+    dealt = np.concatenate([order.reshape(parts, -1), ~conversations.reshape(parts, -1)], axis=1)
+    return dealt.ravel()

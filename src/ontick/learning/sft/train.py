@@ -23,15 +23,18 @@ from ontick.learning.sft import guard
 from ontick.learning.sft.arguments import arguments, is_main_process, quiet_libraries, tensorboard, told_where
 from ontick.learning.sft.distil import Teaching
 from ontick.learning.sft.folder import LOGS, TrainingFolder
-from ontick.learning.sft.model import Parent, Student, as_parent_was, make_student
+from ontick.learning.sft.general import chats_digest, choose_chats
+from ontick.learning.sft.model import Parent, Student, as_parent_was, load_word, make_student
 from ontick.learning.sft.plan import Lesson, Plan, lesson_of
 from ontick.learning.sft.policy import BatchPolicy
+from ontick.learning.sft.rehearsal import Keeper, rehearsal_of
 from ontick.learning.sft.result import card_of, metrics_of, save
 from ontick.learning.sft.settings import SftSettings, SftSetup
 from ontick.learning.sft.shared import SharedPrefix, fitting_reader
-from ontick.learning.sft.tokens import Asks, draw_order, tokenise
+from ontick.learning.sft.tokens import Asks, tokenise
 from ontick.learning.sft.trainer import AnswerTrainer, Collator, Examiner, Reports, silenced
 from ontick.models.base import LocalModel, ModelOptions
+from ontick.models.hf.conversation import Conversation
 from ontick.models.weights import weights_file_or_folder
 from ontick.pilots.card import PilotCard, read_card
 from ontick.pilots.find import find_pilot
@@ -102,13 +105,15 @@ def fine_tune(
     asked = _asked(task, lesson, settings, origin, digest) | {"anew": anew}
     if teaching is not None:
         asked["distilled"] = teaching.as_json()
+    if settings.keep.on:
+        asked["rehearsed"] = chats_digest(choose_chats(settings.keep.conversations))
     folder = TrainingFolder(to)
     if (made := folder.finished(asked)) is not None:
         return made
     with quiet_libraries(), told_where(to):
         args = arguments(settings, folder.training)
         _torch.set_num_threads(settings.threads or max(1, usable_cores() // args.world_size))
-        plan = _prepare(task, settings, lesson, teaching, origin, anew, digest, folder, args)
+        plan = _prepare(task, settings, lesson, teaching, origin, anew, digest, folder, args, progress)
         if args.process_index == 0:
             folder.begin(asked)
         return _train(plan, progress)
@@ -124,6 +129,7 @@ def _prepare(
     digest: str,
     folder: TrainingFolder,
     args: Any,
+    progress: Progress,
 ) -> Plan:
     with args.main_process_first(desc="loading the model"):
         student = make_student(task, settings, None if anew else origin)
@@ -138,7 +144,24 @@ def _prepare(
         _check_flight(task, settings, student, demos.rows(settings.prompt.pending))
     some = guard.spread(len(demos), COMPARED)
     reader = fitting_reader(model, examples.prefix, [examples.suffixes[number].tolist() for number in some])
-    return Plan(task, settings, lesson, student, examples, reader, folder, args, origin, digest)
+    with args.main_process_first(desc="reading what is rehearsed"):
+        keeper = _keeper(settings, student, digest, progress) if settings.keep.on else None
+    return Plan(task, settings, lesson, student, examples, reader, folder, args, origin, digest, keeper)
+
+
+def _keeper(settings: SftSettings, student: Student, digest: str, progress: Progress) -> Keeper:
+    """Return what keeps ``student`` near its base.
+
+    Raises:
+        OntickError: the conversations cannot be read, or the student reads them as other tokens than its base.
+    """
+    keep, model = settings.keep, student.model
+    chats = choose_chats(keep.conversations)
+    base = load_word(settings.base, ModelOptions(dtype=settings.dtype, device=settings.device))
+    guard.check_same_chats(student.asker.conversation, Conversation(base.tokenizer, base.name), chats)
+    rehearsal = rehearsal_of(base, chats, keep.answer_tokens, digest, progress)
+    reader = fitting_reader(model, rehearsal.prefix, [chat[:-1].tolist() for chat in rehearsal.chats[:COMPARED]])
+    return Keeper(rehearsal, reader, kl=keep.kl, replay=keep.replay)
 
 
 class _ModelAsks:
@@ -176,21 +199,16 @@ def _train(plan: Plan, progress: Progress) -> PilotCard:
         if settings.selection.every
         else None
     )
-    order = draw_order(
-        len(plan.lesson.demos),
-        settings.optimiser.steps * settings.optimiser.batch,
-        settings.seed,
-        plan.lesson.weights,
-    )
     trainer: Any = silenced(
         AnswerTrainer(
             reader=plan.reader,
             examiner=examiner,
+            keeper=plan.keeper,
             model=model,
             args=args,
-            train_dataset=order.tolist(),
+            train_dataset=plan.order.tolist(),
             eval_dataset=list(settings.selection.seeds) or None,
-            data_collator=Collator(plan.examples, plan.reader),
+            data_collator=Collator(plan.examples, plan.reader, plan.keeper),
             callbacks=[Reports(progress, settings.selection), *tensorboard(folder.training / LOGS)],
         )
     )

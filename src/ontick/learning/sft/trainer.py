@@ -25,6 +25,7 @@ from ontick.evaluation.episodes import Progress
 from ontick.evaluation.summary import summarise
 from ontick.learning.flock import fly_together
 from ontick.learning.sft.policy import BatchPolicy
+from ontick.learning.sft.rehearsal import Keeper
 from ontick.learning.sft.settings import SelectionOptions
 from ontick.learning.sft.shared import BatchReader
 from ontick.learning.sft.tokens import Examples
@@ -41,25 +42,32 @@ SCORE = "eval_score"
 LEARNT = ("targets", "odds", "answers")
 """What a batch holds besides what the model reads."""
 
+KEPT = "kept"
+"""In a batch: one of conversations, see `Keeper.batch`."""
+
 
 class Collator:
-    """Makes tensors of the examples with some numbers."""
+    """Makes tensors of the examples with some numbers; a number below zero is a conversation of ``keeper``."""
 
-    def __init__(self, examples: Examples, reader: BatchReader) -> None:
+    def __init__(self, examples: Examples, reader: BatchReader, keeper: Keeper | None = None) -> None:
         self._examples = examples
         self._reader = reader
+        self._keeper = keeper
 
-    def __call__(self, numbers: Sequence[int]) -> dict[str, torch.Tensor]:
+    def __call__(self, numbers: Sequence[int]) -> dict[str, Any]:
         """Return the batch, and in ``targets`` the token to learn of each, shape (examples,).
 
-        Where there are odds, too, ``odds`` and the ``answers`` that they are of, shape (examples, actions) each.
+        Where there are odds, too, ``odds`` and the ``answers`` that they are of, shape (examples, actions) each; and
+        in ``kept`` what is rehearsed, if anything is.
         """
-        suffixes = [self._examples.suffixes[number].tolist() for number in numbers]
-        batch = self._reader.batch(self._examples.prefix, suffixes)
-        learnt, places = self._examples, list(numbers)
+        learnt, places = self._examples, [number for number in numbers if number >= 0]
+        suffixes = [learnt.suffixes[number].tolist() for number in places]
+        batch: dict[str, Any] = self._reader.batch(learnt.prefix, suffixes)
         batch |= {"targets": torch.tensor(learnt.targets[places])}
         if learnt.odds is not None:
             batch |= {"odds": torch.tensor(learnt.odds[places]), "answers": torch.tensor(learnt.answers[places])}
+        if self._keeper is not None:
+            batch |= {KEPT: self._keeper.batch([~number for number in numbers if number < 0])}
         return batch
 
 
@@ -128,20 +136,26 @@ def score(success_rate: float, reward_mean: float, episodes: int, step: int) -> 
 class AnswerTrainer(_Trainer):
     """A `Trainer` of the answer's token.
 
-    ``data_collator`` must be a `Collator` of the same ``reader``; ``examiner`` flies, in the main process only.
+    ``data_collator`` must be a `Collator` of the same ``reader`` and ``keeper``; ``examiner`` flies, in the main process.
     """
 
-    def __init__(self, *, reader: BatchReader, examiner: Examiner | None, **known: Any) -> None:
+    def __init__(
+        self, *, reader: BatchReader, examiner: Examiner | None, keeper: Keeper | None = None, **known: Any
+    ) -> None:
         self._super: Any = super()
         self._super.__init__(**known)
         self._reader = reader
         self._examiner = examiner
+        self._keeper = keeper
         self.model_accepts_loss_kwargs = False
         self.loss_is_scaled_for_ga = False  # a batch's mean: Trainer divides it by the parts of a step
 
     def compute_loss(self, model: Any, inputs: dict[str, torch.Tensor], return_outputs: bool = False, **_: Any) -> Any:
-        """Return the answers' loss."""
+        """Return the answers' loss, and what the rehearsal costs."""
+        kept: Any = inputs.pop(KEPT, None)
         loss = answer_loss(self._reader, model, inputs)
+        if self._keeper is not None:
+            loss = loss + self._keeper.loss(model, kept)
         return (loss, {}) if return_outputs else loss
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:

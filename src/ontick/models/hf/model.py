@@ -60,7 +60,7 @@ class HuggingFace:
         with quiet():
             self._model, self._head = model, install_head(model)
             self._reader = _reader(model, self._head, self._context_tokens)
-        self._ends = _end_tokens(loaded)
+        self._ends = end_tokens(loaded)
         written = Conversation(loaded.tokenizer, loaded.name)
         self._template, self._conversation, self.tokenize = written.template, written.tokens, written.tokenize
 
@@ -122,7 +122,7 @@ def _reader(model: Any, head: ChosenHead | None, context_tokens: int) -> Reader:
     return GrowingReader(model, head)
 
 
-def _end_tokens(loaded: Loaded) -> frozenset[int]:
+def end_tokens(loaded: Loaded) -> frozenset[int]:
     """Return the tokens that end an answer."""
     model = loaded.model
     ends: set[int | None] = {loaded.tokenizer.eos_token_id}
