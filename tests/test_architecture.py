@@ -158,6 +158,7 @@ ORDER: tuple[str, ...] = (
     "learning.sft.distil",
     "learning.sft.general",
     "learning.sft.rehearsal",
+    "learning.sft.retention",
     "learning.sft.guard",
     "learning.sft.policy",
     "learning.sft.trainer",

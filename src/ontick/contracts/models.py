@@ -14,6 +14,9 @@ import pytest
 from ontick.errors import OntickError
 from ontick.models.base import LanguageModel, LocalModel, Message, Reading
 
+BEGINNINGS = ("<bos>", "<s>", "<|begin_of_text|>")
+"""What models begin every text with; chat templates write it themselves."""
+
 
 class WritingModelContract(ABC):
     """What the language-model controller relies on in a model that answers in text, an API for one."""
@@ -148,6 +151,25 @@ class LanguageModelContract(WritingModelContract):
         model = _local(self.make_model())
         with pytest.raises(OntickError, match="tokens"):
             model.logprobs(_conversation("5"), [3] * 100_000)
+
+    def test_a_plain_text_is_as_likely_as_the_same_words_in_a_conversation(self) -> None:
+        model = _local(self.make_model())
+        asked = _conversation("1 2 3")
+        text = model.render(asked)
+        for begins in BEGINNINGS:
+            text = text.removeprefix(begins)
+        (token,) = model.answer_tokens(asked, ("0",))
+        expected = model.logprobs(asked, [token])[0, token]
+        found = model.text_logprobs(f"{text}0")
+        assert found.shape == (len(model.tokens(asked)),)
+        assert (found <= 0).all()
+        assert found[-1] == pytest.approx(expected, abs=self.ROUNDING_NATS)
+        longer = model.text_logprobs(f"{text}0\n\nAnd then?")
+        assert longer[: len(found)] == pytest.approx(found, abs=self.ROUNDING_NATS)
+
+    def test_a_text_longer_than_the_context_is_refused(self) -> None:
+        with pytest.raises(OntickError, match="tokens"):
+            _local(self.make_model()).text_logprobs("1 2 3 4 5 6 7 8 " * 20_000)
 
     def test_no_choice_is_preferred_to_what_the_model_writes(self) -> None:
         model, compared = self.make_model(), 0

@@ -1,8 +1,8 @@
 """What does a controller answer when nothing moves? Single states, one after another, and ordinary questions.
 
-Three probes: the task's diagnostic states, in which no one could doubt what is right; states of disturbed flights of
+What is probed: the task's diagnostic states, in which no one could doubt what is right; states of disturbed flights of
 the teacher, labelled by it; and, for a language model, questions that have nothing to do with control, which the model
-that it was made from is asked too.
+that it was made from is asked too, and how well it foresees the words of a general text.
 """
 
 from __future__ import annotations
@@ -24,12 +24,21 @@ from ontick.controllers.llm import LanguageModelController
 from ontick.errors import OntickError
 from ontick.evaluation.collapse import Answered, find_rut, recall, spread
 from ontick.evaluation.episodes import ClockName, Prepared, Progress, Setup, prepare, silent
-from ontick.evaluation.questions import ALL, Question, choose_questions
-from ontick.evaluation.retention import Base, ask_questions, check_base, describe_answers, find_base, why_no_divergence
+from ontick.evaluation.questions import ALL, FEW, Question, choose_questions
+from ontick.evaluation.retention import (
+    Base,
+    ask_questions,
+    check_base,
+    describe_answers,
+    find_base,
+    measure_prose,
+    read_prose,
+    why_no_divergence,
+)
 from ontick.evaluation.statistics import wilson_ci95
 from ontick.evaluation.teacher_states import DisturbedTeacher, TeacherState, disturbed_flight
 from ontick.inflight.legal import asking
-from ontick.models.base import Reading
+from ontick.models.base import LocalModel, Reading
 from ontick.records import Json, RunWriter, State
 from ontick.tasks.base import Diagnostic, Task
 
@@ -92,7 +101,7 @@ def probe(setup: ProbeSetup, run: Path, progress: Progress = silent) -> Json:
     model = controller if isinstance(controller, LanguageModelController) else None
     quiz = _prepare_quiz(setup, model)
     writer = RunWriter(run, {"verb": "probe", **asdict(setup)})
-    done, total = itertools.count(1), len(task.diagnostics) + len(passed) + len(quiz.questions)
+    done, total = itertools.count(1), len(task.diagnostics) + len(passed) + len(quiz.questions) + quiz.paragraphs
 
     def tell(what: str) -> None:
         progress(next(done), total, what)
@@ -106,6 +115,7 @@ def probe(setup: ProbeSetup, run: Path, progress: Progress = silent) -> Json:
         diagnosed = [(diagnostic, *_diagnose(prepared, ask, diagnostic, tell)) for diagnostic in task.diagnostics]
         followed = [Answered(ask(state, "the teacher's flights").action, wanted) for state, wanted in passed]
         asked = quiz.put_to(model, keep)
+        prose = measure_prose(model.model, quiz.base, lambda: tell("a text")) if model and quiz.paragraphs else None
     except KeyboardInterrupt as stop:
         writer.finish({"interrupted": True})
         raise KeyboardInterrupt(f"the questions answered are kept in {run}") from stop
@@ -122,6 +132,7 @@ def probe(setup: ProbeSetup, run: Path, progress: Progress = silent) -> Json:
         "rut": find_rut(task, followed or sure),
         "questions": asked if model else None,
         "knowledge": describe_answers(asked, quiz.base, quiz.why_no_kl) if asked else None,
+        "prose": prose,
     }
     writer.finish(result)
     return {**result, "run": str(run)}
@@ -133,6 +144,8 @@ class _Quiz(NamedTuple):
     questions: tuple[Question, ...] = ()
     base: Base | None = None
     why_no_kl: str | None = None
+    paragraphs: int = 0
+    """Of general text that is read after them."""
 
     def put_to(self, controller: LanguageModelController | None, on_answer: Callable[[Json], None]) -> list[Json]:
         """Ask; ``on_answer`` gets every answer at once."""
@@ -152,7 +165,9 @@ def _prepare_quiz(setup: ProbeSetup, controller: LanguageModelController | None)
         return _Quiz()
     model = controller.model
     base = find_base(setup.controller, setup.asking.model, model, setup.base)
-    return _Quiz(questions, base, why_no_divergence(model, base.model, questions) if base else None)
+    why_no_kl = why_no_divergence(model, base.model, questions) if base else None
+    reads = setup.questions != FEW and isinstance(model, LocalModel)
+    return _Quiz(questions, base, why_no_kl, len(read_prose()) if reads else 0)
 
 
 def _check_diagnostics(task: Task) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,9 @@ from ontick.pilots.load import TRANSFORMERS
 from ontick.records import Json
 
 ANSWER_TOKENS = 32
+
+PROSE = Path(__file__).with_name("prose.txt")
+"""General text that nothing here is trained on: ours, paragraphs between empty lines."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,39 @@ def divergence_nats(base: npt.NDArray[np.float32], model: npt.NDArray[np.float32
         # The rows are normalised up to rounding only, which may take equal ones a little below nothing.
         total += max(0.0, float(p[possible] @ (expected - found)[possible]))
     return total / len(base)
+
+
+def read_prose() -> tuple[str, ...]:
+    """Return the paragraphs of the held-out text."""
+    return tuple(paragraph.strip() for paragraph in PROSE.read_text(encoding="utf-8").split("\n\n"))
+
+
+def perplexity(logprobs: Sequence[npt.NDArray[np.float32]]) -> float:
+    """Return exp of the mean surprise over all tokens of some texts, from `LocalModel.text_logprobs` of each."""
+    return float(np.exp(-np.concatenate(logprobs).astype(np.float64).mean()))
+
+
+def measure_prose(
+    model: LanguageModel, base: Base | None, on_paragraph: Callable[[], None] = lambda: None
+) -> Json | None:
+    """Return the perplexity of the held-out text, and that of the base beside it; None where tokens are not told."""
+    if not isinstance(model, LocalModel):
+        return None
+    beside = base.model if base and isinstance(base.model, LocalModel) else None
+    told, known = list[npt.NDArray[np.float32]](), list[npt.NDArray[np.float32]]()
+    for paragraph in read_prose():
+        told.append(model.text_logprobs(paragraph))
+        if beside is not None:
+            known.append(beside.text_logprobs(paragraph))
+        on_paragraph()
+    found = perplexity(told)
+    before = perplexity(known) if known else None
+    return {
+        "tokens": sum(map(len, told)),
+        "perplexity": found,
+        "base_perplexity": before,
+        "ratio": None if before is None else found / before,
+    }
 
 
 def describe_answers(answers: Sequence[Json], base: Base | None, why_no_kl: str | None) -> Json:

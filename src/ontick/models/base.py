@@ -150,6 +150,16 @@ class LocalModel(LanguageModel, Protocol):
         """
         ...
 
+    def text_logprobs(self, text: str) -> npt.NDArray[np.float32]:
+        """Return how likely a plain text is, token by token: no chat, and nothing before it but what begins a text.
+
+        Natural logarithms of the probability of each token but the first, given all before it, shape (tokens - 1,).
+
+        Raises:
+            OntickError: the text is longer than the model's context.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class ModelOptions:

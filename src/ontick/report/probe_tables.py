@@ -27,6 +27,8 @@ def probe_parts(probe: Json) -> Iterator[RenderableType]:
     if probe["knowledge"] is not None:
         yield _questions_table(probe["questions"])
         yield _knowledge_table(probe["knowledge"])
+    if (prose := probe.get("prose")) is not None:
+        yield _prose_said(prose)
 
 
 def _states_table(probe: Json) -> Table:
@@ -113,6 +115,15 @@ def _knowledge_table(knowledge: Json) -> Table:
     if base:
         table.caption, table.caption_justify = _distance(base), "left"
     return table
+
+
+def _prose_said(prose: Json) -> str:
+    said = f"perplexity of a general text of {prose['tokens']:,} tokens: {prose['perplexity']:.2f}"
+    return (
+        said
+        if prose["ratio"] is None
+        else f"{said}, the base's {prose['base_perplexity']:.2f} ({prose['ratio']:.2f} times)"
+    )
 
 
 def _distance(base: Json) -> str:

@@ -25,6 +25,10 @@ def training_table(result: Json) -> Table:
     if metrics["loss"] is not None:
         table.add_row("loss, first and last", f"{metrics['loss_first']:.3f}, {metrics['loss']:.3f}")
     table.add_row("training", f"{metrics['train_s']:.0f} s")
+    if (left := metrics.get("retention")) is not None:
+        table.add_row("of the base's right answers", f"{left['still_right']}/{left['base_right']} still right")
+        table.add_row("perplexity of a general text", f"{left['perplexity_ratio']:.2f} times the base's")
+        table.add_row("moved on the flying prompts", f"{left['kl_flying_nats']:.2f} nats")
     return table
 
 
@@ -34,10 +38,12 @@ def evaluations_table(result: Json) -> Table | str:
     if not metrics["evaluations"]:
         return "no flights chose among its checkpoints: the last was kept"
     table = Table(box=SIMPLE_HEAD, title="flights under the virtual clock, time frozen", title_justify="left")
-    for heading in ("step", "success", "mean reward", ""):
+    remembers = any(evaluation.get("kept") is not None for evaluation in metrics["evaluations"])
+    for heading in ("step", "success", "mean reward", *(["knowledge"] if remembers else []), ""):
         table.add_column(heading, justify="right")
     for evaluation in metrics["evaluations"]:
         kept = "kept" if evaluation["step"] == metrics["best_step"] else ""
         success, reward = f"{evaluation['success_rate']:.0%}", f"{evaluation['reward_mean']:.1f}"
-        table.add_row(str(evaluation["step"]), success, reward, kept)
+        left = [f"{evaluation['kept']:.0%}"] if remembers else []
+        table.add_row(str(evaluation["step"]), success, reward, *left, kept)
     return table

@@ -15,6 +15,7 @@ from ontick.learning.dataset import Dataset, Demonstrations, dead_time_of, joine
 from ontick.learning.sft.folder import TrainingFolder
 from ontick.learning.sft.model import Parent, Student
 from ontick.learning.sft.rehearsal import Keeper
+from ontick.learning.sft.retention import Retention
 from ontick.learning.sft.settings import SftSettings
 from ontick.learning.sft.shared import BatchReader
 from ontick.learning.sft.tokens import Examples, draw_order, with_conversations
@@ -61,6 +62,8 @@ class Plan(NamedTuple):
     """SHA-256 of the base's weights."""
     keeper: Keeper | None = None
     """Who keeps it near its base."""
+    retention: Retention | None = None
+    """Who measures what it has kept, in the main process."""
 
     @property
     def aware(self) -> Awareness | None:

@@ -43,15 +43,20 @@ def metrics_of(plan: Plan, state: Any, train_s: float, *, resumed: bool) -> Json
     """Return what came of a training; ``state`` is Trainer's."""
     log: list[Json] = state.log_history
     evaluations = [
-        {"step": entry["step"], "success_rate": entry["eval_success_rate"], "reward_mean": entry["eval_reward_mean"]}
+        {
+            "step": entry["step"],
+            "success_rate": entry["eval_success_rate"],
+            "reward_mean": entry["eval_reward_mean"],
+            "kept": entry.get("eval_kept"),
+        }
         for entry in log
         if "eval_success_rate" in entry
     ]
     best: int | None = state.best_global_step if evaluations else state.global_step
-    evaluation: Json | None = None
+    found: Json = {}
     if evaluations:
         file = plan.folder.training / f"evaluation-{best}.json"
-        evaluation = json.loads(file.read_text())["summary"] if file.exists() else None
+        found = json.loads(file.read_text()) if file.exists() else {}
     losses = [entry["loss"] for entry in log if "loss" in entry]
     model = plan.student.model
     return {
@@ -63,7 +68,8 @@ def metrics_of(plan: Plan, state: Any, train_s: float, *, resumed: bool) -> Json
         "loss_first": losses[0] if losses else None,
         "loss": losses[-1] if losses else None,
         "evaluations": evaluations,
-        "evaluation": evaluation,
+        "evaluation": found.get("summary"),
+        "retention": found.get("retention"),
         "parameters": sum(weights.numel() for weights in model.parameters() if weights.requires_grad),
         "prefix_tokens": len(plan.examples.prefix),
         "suffix_tokens": max(len(suffix) for suffix in plan.examples.suffixes),

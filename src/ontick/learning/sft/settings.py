@@ -79,6 +79,9 @@ class SelectionOptions:
     first_seed: int = SELECTION_SEED
     enough: int = 2
     """Stop when so many evaluations in a row were perfect; 0: never."""
+    tradeoff: float = 0.0
+    """What it counts to have kept the base's knowledge, when a checkpoint is chosen, from 0 (flying alone counts) to
+    1."""
 
     @property
     def seeds(self) -> range:
@@ -110,6 +113,9 @@ class KeepOptions:
     """Conversations of a step, in all processes together."""
     answer_tokens: int = 64
     """The longest answer that is rehearsed."""
+    bound: float = 0.95
+    """Warn when less of the base's right answers is still right, or its perplexity has risen by more than that share
+    allows."""
 
     @property
     def on(self) -> bool:
@@ -145,6 +151,11 @@ class SftSettings:
         asked = self.optimiser.learning_rate
         return asked if asked is not None else {Method.LORA: 5e-4, Method.FULL: 5e-5}[self.method]
 
+    @property
+    def remembers(self) -> bool:
+        """Whether it is measured what is left of the base's knowledge."""
+        return self.keep.on or self.selection.tradeoff > 0
+
     def check(self) -> None:
         """Refuse numbers that mean nothing.
 
@@ -178,6 +189,12 @@ class SftSettings:
             )
         if not (0 <= keep.kl < math.inf and 0 <= keep.replay < math.inf):
             raise OntickError("--keep.kl and --keep.replay cannot be negative; give 0 (off) or more, such as 1")
+        if not 0 <= keep.bound <= 1 or not 0 <= selection.tradeoff <= 1:
+            raise OntickError("--keep.bound and --selection.tradeoff are shares; give 0 to 1")
+        if selection.tradeoff and not selection.every:
+            raise OntickError(
+                "--selection.tradeoff chooses among checkpoints; add --selection.every 100, or leave it out"
+            )
         if keep.conversations != SHIPPED and not keep.on:
             raise OntickError("--keep.conversations is not rehearsed; add --keep.kl 1 or --keep.replay 1")
         if not 0 <= optimiser.warmup < 1 or not 0 <= lora.dropout < 1:
@@ -204,6 +221,8 @@ class SftSettings:
             del settings["distil"]
         if not self.keep.on:
             del settings["keep"]
+        if not self.selection.tradeoff:
+            del settings["selection"]["tradeoff"]
         return json.loads(json.dumps(settings))
 
 

@@ -7,8 +7,9 @@ The same call after a kill goes on from the last whole checkpoint; after the end
 from __future__ import annotations
 
 import json
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import torch
 
 from ontick.errors import OntickError
 from ontick.evaluation.episodes import Progress, silent
+from ontick.evaluation.questions import ALL, choose_questions
 from ontick.learning.dataset import read_dataset
 from ontick.learning.sft import guard
 from ontick.learning.sft.arguments import arguments, is_main_process, quiet_libraries, tensorboard, told_where
@@ -29,12 +31,14 @@ from ontick.learning.sft.plan import Lesson, Plan, lesson_of
 from ontick.learning.sft.policy import BatchPolicy
 from ontick.learning.sft.rehearsal import Keeper, rehearsal_of
 from ontick.learning.sft.result import card_of, metrics_of, save
+from ontick.learning.sft.retention import Retention
 from ontick.learning.sft.settings import SftSettings, SftSetup
 from ontick.learning.sft.shared import SharedPrefix, fitting_reader
 from ontick.learning.sft.tokens import Asks, tokenise
 from ontick.learning.sft.trainer import AnswerTrainer, Collator, Examiner, Reports, silenced
 from ontick.models.base import LocalModel, ModelOptions
 from ontick.models.hf.conversation import Conversation
+from ontick.models.hf.load import Loaded
 from ontick.models.weights import weights_file_or_folder
 from ontick.pilots.card import PilotCard, read_card
 from ontick.pilots.find import find_pilot
@@ -46,6 +50,8 @@ from ontick.tasks import find_task
 from ontick.tasks.base import Task
 
 _torch: Any = torch
+
+_log = logging.getLogger(__name__)
 
 COMPARED = 4
 """Examples by which it is found out whether a model can read them in one row."""
@@ -144,12 +150,19 @@ def _prepare(
         _check_flight(task, settings, student, demos.rows(settings.prompt.pending))
     some = guard.spread(len(demos), COMPARED)
     reader = fitting_reader(model, examples.prefix, [examples.suffixes[number].tolist() for number in some])
-    with args.main_process_first(desc="reading what is rehearsed"):
-        keeper = _keeper(settings, student, digest, progress) if settings.keep.on else None
-    return Plan(task, settings, lesson, student, examples, reader, folder, args, origin, digest, keeper)
+    keeper = retention = None
+    if settings.remembers:
+        with args.main_process_first(desc="reading what the base knows"):
+            base = load_word(settings.base, ModelOptions(dtype=settings.dtype, device=settings.device))
+            if settings.keep.on:
+                keeper = _keeper(settings, student, base, digest, progress)
+            if args.process_index == 0:
+                prompts = [examples.whole(number) for number in guard.spread(len(demos), guard.LOOKED_AT)]
+                retention = Retention(base, choose_questions(ALL), prompts)
+    return Plan(task, settings, lesson, student, examples, reader, folder, args, origin, digest, keeper, retention)
 
 
-def _keeper(settings: SftSettings, student: Student, digest: str, progress: Progress) -> Keeper:
+def _keeper(settings: SftSettings, student: Student, base: Loaded, digest: str, progress: Progress) -> Keeper:
     """Return what keeps ``student`` near its base.
 
     Raises:
@@ -157,11 +170,31 @@ def _keeper(settings: SftSettings, student: Student, digest: str, progress: Prog
     """
     keep, model = settings.keep, student.model
     chats = choose_chats(keep.conversations)
-    base = load_word(settings.base, ModelOptions(dtype=settings.dtype, device=settings.device))
     guard.check_same_chats(student.asker.conversation, Conversation(base.tokenizer, base.name), chats)
     rehearsal = rehearsal_of(base, chats, keep.answer_tokens, digest, progress)
     reader = fitting_reader(model, rehearsal.prefix, [chat[:-1].tolist() for chat in rehearsal.chats[:COMPARED]])
     return Keeper(rehearsal, reader, kl=keep.kl, replay=keep.replay)
+
+
+def _memory(plan: Plan) -> Callable[[], Json] | None:
+    """Return what measures how much of the base's knowledge is left, and warns where it is little; None: nothing."""
+    retention, bound = plan.retention, plan.settings.keep.bound
+    if retention is None:
+        return None
+
+    def measure() -> Json:
+        left = retention.measure(plan.student.model)
+        if left["still_right_share"] < bound or left["perplexity_ratio"] > 2 - bound:
+            _log.warning(
+                "it forgets: %d of the %d questions that the base answers right are still right, and the perplexity is "
+                "%.2f times the base's; raise --keep.kl, or lower --optimiser.learning-rate",
+                left["still_right"],
+                left["base_right"],
+                left["perplexity_ratio"],
+            )
+        return left
+
+    return measure
 
 
 class _ModelAsks:
@@ -194,8 +227,9 @@ def _check_flight(task: Task, settings: SftSettings, student: Student, states: n
 def _train(plan: Plan, progress: Progress) -> PilotCard:
     settings, folder, args, model = plan.settings, plan.folder, plan.args, plan.student.model
     policy = BatchPolicy(model, plan.student.asker, shares=isinstance(plan.reader, SharedPrefix))
+    memory = _memory(plan)
     examiner = (
-        Examiner(plan.task, policy, settings.selection, folder.training, plan.aware)
+        Examiner(plan.task, policy, settings.selection, folder.training, plan.aware, memory)
         if settings.selection.every
         else None
     )
@@ -221,7 +255,10 @@ def _train(plan: Plan, progress: Progress) -> PilotCard:
         raise KeyboardInterrupt(
             f"{trainer.state.global_step} steps were made; the same command goes on from the last checkpoint"
         ) from None
-    card = card_of(plan, metrics_of(plan, trainer.state, time.perf_counter() - began, resumed=last is not None))
+    metrics = metrics_of(plan, trainer.state, time.perf_counter() - began, resumed=last is not None)
+    if memory is not None and not settings.selection.every:
+        metrics["retention"] = memory()
+    card = card_of(plan, metrics)
     if args.process_index == 0:
         card = folder.finish(card, lambda into: save(plan, into))
     trainer.accelerator.wait_for_everyone()

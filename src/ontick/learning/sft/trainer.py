@@ -2,7 +2,8 @@
 
 The loss is the cross entropy of the one token that says the action, over the whole vocabulary: what completion-only
 training computes. An evaluation flies episodes under the virtual clock with time frozen; the best checkpoint is the
-one with the most successes, of equals the one with more reward, of equals the later.
+one with the most successes, of equals the one with more reward, of equals the later; where knowledge counts too, by
+the trade-off that is chosen.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import importlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,10 @@ def answer_loss(reader: BatchReader, model: Any, batch: dict[str, torch.Tensor])
 
 
 class Examiner:
-    """Flies the selection's episodes and writes what came of it into ``folder``."""
+    """Flies the selection's episodes and writes what came of it into ``folder``; also what is left of the base.
+
+    ``memory``, where it is given, measures the latter, and what it says counts as the selection's trade-off wants.
+    """
 
     def __init__(
         self,
@@ -93,13 +97,14 @@ class Examiner:
         selection: SelectionOptions,
         folder: Path,
         aware: Awareness | None = None,
+        memory: Callable[[], Json] | None = None,
     ) -> None:
         self._task = task
         self._policy = policy
         self._selection = selection
         self._folder = folder
         self._aware = aware
-        self._began = time.perf_counter()
+        self._memory = memory
 
     def examine(self, step: int) -> Json:
         """Return the metrics of the model as it is now.
@@ -112,14 +117,17 @@ class Examiner:
         flights = fly_together(self._task, self._policy, self._selection.seeds, aware=self._aware)
         summary = summarise(self._task, flights)
         rate, reward = summary["success_rate"], summary["reward_mean"]
+        left = None if self._memory is None else self._memory()
+        tradeoff = self._selection.tradeoff
         found = {
-            SCORE: score(rate, reward, len(flights), step),
+            SCORE: (1 - tradeoff) * score(rate, reward, len(flights), step) + tradeoff * (left["kept"] if left else 0),
             "eval_success_rate": rate,
             "eval_reward_mean": reward,
+            **({} if left is None else {"eval_kept": left["kept"]}),
             "eval_runtime": time.perf_counter() - began,
         }
         with made_whole(self.file(step)) as partial:
-            partial.write_text(json.dumps({"step": step, **found, "summary": summary}) + "\n")
+            partial.write_text(json.dumps({"step": step, **found, "summary": summary, "retention": left}) + "\n")
         return found
 
     def file(self, step: int) -> Path:
@@ -136,7 +144,8 @@ def score(success_rate: float, reward_mean: float, episodes: int, step: int) -> 
 class AnswerTrainer(_Trainer):
     """A `Trainer` of the answer's token.
 
-    ``data_collator`` must be a `Collator` of the same ``reader`` and ``keeper``; ``examiner`` flies, in the main process.
+    ``data_collator`` must be a `Collator` of the same ``reader`` and ``keeper``. The ``examiner`` works in the main
+    process only.
     """
 
     def __init__(
@@ -210,7 +219,8 @@ class Reports(_Callback):
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float], **_: Any) -> None:
         """Stop after enough perfect evaluations in a row."""
-        self._flew = f", success {metrics['eval_success_rate']:.0%}"
+        kept = f", kept {metrics['eval_kept']:.0%}" if "eval_kept" in metrics else ""
+        self._flew = f", success {metrics['eval_success_rate']:.0%}{kept}"
         rates = [entry["eval_success_rate"] for entry in state.log_history if "eval_success_rate" in entry]
         enough = self._selection.enough
         if enough and len(rates) >= enough and all(rate == 1 for rate in rates[-enough:]):

@@ -99,6 +99,13 @@ class HuggingFace:
             tokens = self._fitting([*self._conversation.tokens(messages), *answer])
             return normalised(read_whole(self._model, self._head, tokens, len(answer) + 1).cpu().numpy())
 
+    def text_logprobs(self, text: str) -> npt.NDArray[np.float32]:
+        """Return how likely a plain text is, token by token; see `LocalModel.text_logprobs`."""
+        with self._lock:
+            tokens = self._fitting(self._backend.encode(text, add_special_tokens=True).ids)
+            logits = read_whole(self._model, self._head, tokens, len(tokens)).cpu().numpy()
+            return normalised(logits[:-1])[np.arange(len(tokens) - 1), tokens[1:]]
+
     def render(self, messages: Sequence[Message]) -> str:
         """Return the prompt as text; see `LocalModel.render`."""
         return self._template.render(messages)

@@ -91,6 +91,10 @@ class LlamaCpp:
         """Return how likely every token is at each place of an answer; see `LocalModel.logprobs`."""
         return self._reader.submit(self._logprobs, messages, answer).result()
 
+    def text_logprobs(self, text: str) -> npt.NDArray[np.float32]:
+        """Return how likely a plain text is, token by token; see `LocalModel.text_logprobs`."""
+        return self._reader.submit(self._text_logprobs, text).result()
+
     def _choose(self, messages: Sequence[Message], choices: tuple[str, ...]) -> Choice:
         start = time.perf_counter()
         prompt = self._conversation.tokens(messages)
@@ -121,6 +125,12 @@ class LlamaCpp:
         with self._readable():
             return np.stack([normalised(self._logits(at)) for at in self._memory.read_each(tokens, len(prompt) - 1)])
 
+    def _text_logprobs(self, text: str) -> npt.NDArray[np.float32]:
+        tokens = fitting(self.tokenize(text, begins=True), self._context_tokens, self.info.name)
+        with self._readable():
+            places = zip(self._memory.read_each(tokens[:-1], 0), tokens[1:], strict=True)
+            return np.array([normalised(self._logits(at))[token] for at, token in places], dtype=np.float32)
+
     def render(self, messages: Sequence[Message]) -> str:
         """Return the prompt as text; see `LocalModel.render`."""
         return self._template.render(messages)
@@ -133,11 +143,14 @@ class LlamaCpp:
         """Return the token of each choice; see `LocalModel.answer_tokens`."""
         return self._conversation.answers(messages, self.tokens(messages), tuple(choices))
 
-    def tokenize(self, text: str) -> list[int]:
-        """Return the tokens of ``text``, the template's special tokens read as such and none added."""
+    def tokenize(self, text: str, *, begins: bool = False) -> list[int]:
+        """Return the tokens of ``text``, the template's special tokens read as such.
+
+        ``begins``: with what begins every text, for models that want it; else none is added.
+        """
         data = text.encode()
         tokens = (_api.llama_token * (len(data) + 8))()
-        count = _api.llama_tokenize(self._vocabulary, data, len(data), tokens, len(tokens), False, True)
+        count = _api.llama_tokenize(self._vocabulary, data, len(data), tokens, len(tokens), begins, True)
         if count < 0:
             raise OntickError(f"{self.info.name} cannot tokenize the prompt; shorten it")
         return tokens[:count]

@@ -1,0 +1,112 @@
+"""How much of what its base model knows is left in a model that is being trained? Measured beside its flights.
+
+Three measures: ordinary questions that the base answers right, the perplexity of a general text that nothing is trained
+on, and how far the model has moved from its base on the flying prompts themselves, over the whole vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ontick.evaluation.questions import Question
+from ontick.evaluation.retention import ANSWER_TOKENS, perplexity, read_prose
+from ontick.learning.sft.shared import WholePrompts
+from ontick.learning.sft.tokens import Tokens
+from ontick.models.base import Message
+from ontick.models.hf.conversation import Conversation
+from ontick.models.hf.load import Loaded
+from ontick.models.hf.model import end_tokens
+from ontick.models.hf.write import write_many
+from ontick.records import Json
+
+READ_AT_ONCE = 8
+"""Texts, and prompts, in one reading."""
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What a model knows and thinks."""
+
+    right: tuple[bool, ...]
+    """Which questions it answers right."""
+    perplexity: float
+    """Of the general text."""
+    flying: torch.Tensor
+    """How likely it finds every token after some flying prompts: natural logarithms, shape (prompts, vocabulary)."""
+
+
+class Retention:
+    """Compares a model with its base.
+
+    Args:
+        base: the model that it was made from, with the tokenizer of both.
+        questions: what is asked.
+        prompts: some flying prompts, in tokens.
+    """
+
+    def __init__(self, base: Loaded, questions: Sequence[Question], prompts: Sequence[Tokens]) -> None:
+        conversation = Conversation(base.tokenizer, base.name)
+        self._questions = tuple(questions)
+        self._asked = [conversation.tokens.tokens([Message("user", question.text)]) for question in questions]
+        self._prose: list[list[int]] = [base.tokenizer(paragraph).input_ids for paragraph in read_prose()]
+        self._prompts = [list(prompt) for prompt in prompts]
+        self._tokenizer, self._ends = base.tokenizer, end_tokens(base)
+        self._base = self._known(base.model)
+
+    def measure(self, model: Any) -> Json:
+        """Return what is left of the base's knowledge in ``model``.
+
+        ``kept`` is the share of the base's right answers that are still right, times how little the perplexity has
+        risen: 1 is all, and no more than all is ever kept.
+        """
+        base, found = self._base, self._known(model)
+        right = sum(base.right)
+        still = sum(now for now, before in zip(found.right, base.right, strict=True) if before)
+        share, ratio = still / right if right else 1.0, found.perplexity / base.perplexity
+        moved = (base.flying.exp() * (base.flying - found.flying)).sum(dim=-1).mean()
+        return {
+            "questions": len(found.right),
+            "right": sum(found.right),
+            "base_right": right,
+            "still_right": still,
+            "still_right_share": share,
+            "perplexity": found.perplexity,
+            "base_perplexity": base.perplexity,
+            "perplexity_ratio": ratio,
+            "kl_flying_nats": float(moved),
+            "kept": share * min(1.0, 1 / ratio),
+        }
+
+    @torch.no_grad()
+    def _known(self, model: Any) -> Known:
+        learning = model.training
+        model.eval()
+        try:
+            written = write_many(model, self._asked, ANSWER_TOKENS, self._ends)
+            answers = [self._tokenizer.decode(tokens, skip_special_tokens=True) for tokens in written]
+            right = tuple(q.right(answer) for q, answer in zip(self._questions, answers, strict=True))
+            surprises = [
+                said.gather(1, torch.tensor(text[1:])[:, None])[:, 0].numpy()
+                for text, said in zip(self._prose, self._read(model, [text[:-1] for text in self._prose]), strict=True)
+            ]
+            flying = torch.stack([said[-1] for said in self._read(model, self._prompts, each=False)])
+            return Known(right, perplexity([row.astype(np.float32) for row in surprises]), flying)
+        finally:
+            model.train(learning)
+
+    def _read(self, model: Any, texts: Sequence[Tokens], *, each: bool = True) -> list[torch.Tensor]:
+        """Return the log-probabilities after each token of each text, or after its last only."""
+        read = list[torch.Tensor]()
+        for first in range(0, len(texts), READ_AT_ONCE):
+            part = texts[first : first + READ_AT_ONCE]
+            batch = WholePrompts().batch([], part, each=each)
+            logits = WholePrompts().logits(model, {name: value.to(model.device) for name, value in batch.items()})
+            said = nn.functional.log_softmax(logits.float(), dim=-1).cpu()
+            read += said.split([len(text) if each else 1 for text in part])
+        return read
