@@ -94,7 +94,7 @@ class BatchPolicy:
         kept = self._kept(prompts)
         row = row_of(self._prefix[:kept], [prompt[kept:] for prompt in prompts])
         tokens, positions, owners, places = (column.to(self._model.device) for column in row)
-        mask = self._row.mask(positions, owners, kept, dtype=self._model.dtype)
+        mask = self._row.mask(positions, owners, torch.zeros_like(owners), kept, dtype=self._model.dtype)
         read = self._model(
             input_ids=tokens[None, kept:],
             position_ids=positions[None, kept:],

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -187,21 +187,24 @@ class Keeper:
     def __len__(self) -> int:
         return len(self._rehearsal)
 
-    def batch(self, numbers: Sequence[int]) -> dict[str, torch.Tensor]:
-        """Return the conversations with some numbers as tensors, and what is to be kept of them."""
+    def batch(self, numbers: Sequence[int]) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+        """Return the conversations with some numbers as the reader's batch, and what is to be kept of them."""
         known = self._rehearsal
         chats = [known.chats[number].tolist() for number in numbers]
         answered = [np.arange(1, len(known.chats[n])) >= known.answers[n] for n in numbers]
-        return self._reader.batch(known.prefix, [chat[:-1] for chat in chats], each=True) | {
+        return self._reader.batch(known.prefix, [chat[:-1] for chat in chats], each=True), {
             "next": torch.tensor([token for chat in chats for token in chat[1:]]),
             "answered": torch.tensor(np.concatenate(answered)),
             "likeliest": torch.tensor(np.concatenate([known.tokens[n] for n in numbers]).astype(np.int64)),
             "logprobs": torch.tensor(np.concatenate([known.logprobs[n] for n in numbers])),
         }
 
-    def loss(self, model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Return what the rehearsal costs: the divergence at every place, and the surprise at the answers."""
-        said = nn.functional.log_softmax(self._reader.logits(model, batch).float(), dim=-1)
+    def loss(self, logits: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Return what the rehearsal costs: the divergence at every place, and the surprise at the answers.
+
+        ``logits`` are the model's at the batch's places, shape (places, vocabulary); ``batch`` is what is to be kept.
+        """
+        said = nn.functional.log_softmax(logits.float(), dim=-1)
         total = said.new_zeros(())
         if self._kl:
             total = total + self._kl * divergence(batch["logprobs"], said.gather(1, batch["likeliest"]))

@@ -2,8 +2,9 @@
 
 A row is the beginning, then every example's rest, one after another. The attention mask lets a token see the beginning
 and its own example, up to itself, and its position is the one that it has in its own prompt; so every example is read
-as if it stood alone, gradients included. There is no padding, and the output head is computed at the answers' places
-alone. A model that does not take such masks (recurrent layers, say) is found out by comparison and reads whole prompts.
+as if it stood alone, gradients included. Two batches of other beginnings can stand in one row. There is no padding, and
+the output head is computed at the answers' places alone. A model that does not take such masks (recurrent layers, say)
+is found out by comparison and reads whole prompts.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import torch
+from torch import nn
 
 from ontick.learning.sft.tokens import Tokens
 
@@ -38,6 +40,10 @@ class BatchReader(Protocol):
 
         With ``each``, those after each token of the suffixes, one suffix after another: (tokens, vocabulary).
         """
+        ...
+
+    def together(self, first: Batch, second: Batch) -> dict[str, torch.Tensor]:
+        """Return both batches as one, whose logits are those of the first and then those of the second."""
         ...
 
 
@@ -86,12 +92,14 @@ class SharedPrefix:
             "input_ids": row.tokens[None],
             "position_ids": row.positions[None],
             "owners": row.owners,
+            "beginnings": torch.zeros_like(row.owners),
             "places": torch.arange(len(prefix), len(row.tokens)) if each else row.places,
         }
 
     def logits(self, model: Any, batch: Batch) -> torch.Tensor:
         """Read the row; return the logits at the places asked for."""
-        mask = self.mask(batch["position_ids"][0], batch["owners"], dtype=_dtype(model))
+        positions, owners, beginnings = batch["position_ids"][0], batch["owners"], batch["beginnings"]
+        mask = self.mask(positions, owners, beginnings, dtype=_dtype(model))
         read = model(
             input_ids=batch["input_ids"],
             position_ids=batch["position_ids"],
@@ -101,13 +109,30 @@ class SharedPrefix:
         )
         return at_places(read.logits[0], batch["places"])
 
-    def mask(self, positions: torch.Tensor, owners: torch.Tensor, cached: int = 0, *, dtype: torch.dtype) -> Any:
+    def together(self, first: Batch, second: Batch) -> dict[str, torch.Tensor]:
+        """Return both in one row; see `BatchReader.together`."""
+        moved = dict(second)
+        for name, by in (("owners", first["owners"].max() + 1), ("places", len(first["owners"]))):
+            moved[name] = second[name] + by
+        moved["beginnings"] = second["beginnings"] + moved["owners"].min()
+        return {name: _torch.cat([first[name], moved[name]], dim=-1) for name in first}
+
+    def mask(
+        self,
+        positions: torch.Tensor,
+        owners: torch.Tensor,
+        beginnings: torch.Tensor,
+        cached: int = 0,
+        *,
+        dtype: torch.dtype,
+    ) -> Any:
         """Return the attention mask in the form that the model takes; the first ``cached`` tokens are not asked.
 
         Shape of each (1, 1, tokens - cached, tokens); one for each kind of layer where there are several.
         """
         asking, asked = positions[cached:, None], positions[None]
-        full = ((owners[None] == 0) | (owners[None] == owners[cached:, None])) & (asked <= asking)
+        own = (owners[None] == owners[cached:, None]) | (owners[None] == beginnings[cached:, None])
+        full = own & (asked <= asking)
         window = full if self._window is None else full & (asking - asked < self._window)
         if self._by_kind:
             return {_FULL: self._formed(full, dtype), _SLIDING: self._formed(window, dtype)}
@@ -140,6 +165,17 @@ class WholePrompts:
         read = model(input_ids=batch["input_ids"], logits_to_keep=kept, use_cache=False)
         logits = read.logits if read.logits.shape[1] == len(kept) else read.logits[:, kept]
         return logits[batch["rows"], which]
+
+    def together(self, first: Batch, second: Batch) -> dict[str, torch.Tensor]:
+        """Return the prompts of both, one after another; see `BatchReader.together`."""
+        prompts = first["input_ids"], second["input_ids"]
+        longest = max(ids.shape[1] for ids in prompts)
+        filled = [nn.functional.pad(ids, (0, longest - ids.shape[1])) for ids in prompts]
+        return {
+            "input_ids": _torch.cat(filled),
+            "rows": _torch.cat([first["rows"], second["rows"] + len(prompts[0])]),
+            "places": _torch.cat([first["places"], second["places"]]),
+        }
 
 
 def at_places(logits: torch.Tensor, places: torch.Tensor) -> torch.Tensor:

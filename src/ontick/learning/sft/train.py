@@ -33,7 +33,7 @@ from ontick.learning.sft.rehearsal import Keeper, rehearsal_of
 from ontick.learning.sft.result import card_of, metrics_of, save
 from ontick.learning.sft.retention import Retention
 from ontick.learning.sft.settings import SftSettings, SftSetup
-from ontick.learning.sft.shared import SharedPrefix, fitting_reader
+from ontick.learning.sft.shared import BatchReader, SharedPrefix, fitting_reader
 from ontick.learning.sft.tokens import Asks, tokenise
 from ontick.learning.sft.trainer import AnswerTrainer, Collator, Examiner, Reports, silenced
 from ontick.models.base import LocalModel, ModelOptions
@@ -155,24 +155,25 @@ def _prepare(
         with args.main_process_first(desc="reading what the base knows"):
             base = load_word(settings.base, ModelOptions(dtype=settings.dtype, device=settings.device))
             if settings.keep.on:
-                keeper = _keeper(settings, student, base, digest, progress)
+                keeper = _keeper(settings, student, base, reader, digest, progress)
             if args.process_index == 0:
                 prompts = [examples.whole(number) for number in guard.spread(len(demos), guard.LOOKED_AT)]
                 retention = Retention(base, choose_questions(ALL), prompts)
     return Plan(task, settings, lesson, student, examples, reader, folder, args, origin, digest, keeper, retention)
 
 
-def _keeper(settings: SftSettings, student: Student, base: Loaded, digest: str, progress: Progress) -> Keeper:
+def _keeper(
+    settings: SftSettings, student: Student, base: Loaded, reader: BatchReader, digest: str, progress: Progress
+) -> Keeper:
     """Return what keeps ``student`` near its base.
 
     Raises:
         OntickError: the conversations cannot be read, or the student reads them as other tokens than its base.
     """
-    keep, model = settings.keep, student.model
+    keep = settings.keep
     chats = choose_chats(keep.conversations)
     guard.check_same_chats(student.asker.conversation, Conversation(base.tokenizer, base.name), chats)
     rehearsal = rehearsal_of(base, chats, keep.answer_tokens, digest, progress)
-    reader = fitting_reader(model, rehearsal.prefix, [chat[:-1].tolist() for chat in rehearsal.chats[:COMPARED]])
     return Keeper(rehearsal, reader, kl=keep.kl, replay=keep.replay)
 
 

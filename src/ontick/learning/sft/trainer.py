@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,8 @@ _Callback: Any = transformers.TrainerCallback
 
 SCORE = "eval_score"
 
-LEARNT = ("targets", "odds", "answers")
-"""What a batch holds besides what the model reads."""
-
-KEPT = "kept"
-"""In a batch: one of conversations, see `Keeper.batch`."""
+READ, LEARNT, KEPT = "read", "learnt", "kept"
+"""The parts of a batch: what the model reads, what it learns of the flights, and what it keeps of conversations."""
 
 
 class Collator:
@@ -55,33 +52,33 @@ class Collator:
         self._reader = reader
         self._keeper = keeper
 
-    def __call__(self, numbers: Sequence[int]) -> dict[str, Any]:
-        """Return the batch, and in ``targets`` the token to learn of each, shape (examples,).
+    def __call__(self, numbers: Sequence[int]) -> dict[str, dict[str, torch.Tensor]]:
+        """Return in ``read`` the reader's batch, of the conversations too, if there are any, and what is learnt of it.
 
-        Where there are odds, too, ``odds`` and the ``answers`` that they are of, shape (examples, actions) each; and
-        in ``kept`` what is rehearsed, if anything is.
+        That is in ``learnt`` of the examples ``targets``, the token to learn of each, shape (examples,), and where
+        there are odds, too, ``odds`` and the ``answers`` that they are of, shape (examples, actions) each; in ``kept``
+        what `Keeper.batch` says.
         """
-        learnt, places = self._examples, [number for number in numbers if number >= 0]
-        suffixes = [learnt.suffixes[number].tolist() for number in places]
-        batch: dict[str, Any] = self._reader.batch(learnt.prefix, suffixes)
-        batch |= {"targets": torch.tensor(learnt.targets[places])}
-        if learnt.odds is not None:
-            batch |= {"odds": torch.tensor(learnt.odds[places]), "answers": torch.tensor(learnt.answers[places])}
-        if self._keeper is not None:
-            batch |= {KEPT: self._keeper.batch([~number for number in numbers if number < 0])}
-        return batch
+        known, places = self._examples, [number for number in numbers if number >= 0]
+        read = self._reader.batch(known.prefix, [known.suffixes[number].tolist() for number in places])
+        learnt = {"targets": torch.tensor(known.targets[places])}
+        if known.odds is not None:
+            learnt |= {"odds": torch.tensor(known.odds[places]), "answers": torch.tensor(known.answers[places])}
+        if self._keeper is None:
+            return {READ: read, LEARNT: learnt}
+        conversations, kept = self._keeper.batch([~number for number in numbers if number < 0])
+        return {READ: self._reader.together(read, conversations), LEARNT: learnt, KEPT: kept}
 
 
-def answer_loss(reader: BatchReader, model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Return the mean cross entropy of the answers in nats; ``batch`` has ``targets``.
+def answer_loss(logits: torch.Tensor, learnt: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Return the mean cross entropy of the answers in nats; ``learnt`` has ``targets``, ``logits`` a row for each.
 
     Where it has ``odds``, the mean Kullback-Leibler divergence from them: as good to learn from, and 0 at best.
     """
-    logits = reader.logits(model, {name: tensor for name, tensor in batch.items() if name not in LEARNT}).float()
-    if "odds" not in batch:
-        return nn.functional.cross_entropy(logits, batch["targets"])
-    said = nn.functional.log_softmax(logits, dim=-1).gather(1, batch["answers"])
-    return nn.functional.kl_div(said, batch["odds"], reduction="batchmean")
+    if "odds" not in learnt:
+        return nn.functional.cross_entropy(logits, learnt["targets"])
+    said = nn.functional.log_softmax(logits, dim=-1).gather(1, learnt["answers"])
+    return nn.functional.kl_div(said, learnt["odds"], reduction="batchmean")
 
 
 class Examiner:
@@ -159,12 +156,15 @@ class AnswerTrainer(_Trainer):
         self.model_accepts_loss_kwargs = False
         self.loss_is_scaled_for_ga = False  # a batch's mean: Trainer divides it by the parts of a step
 
-    def compute_loss(self, model: Any, inputs: dict[str, torch.Tensor], return_outputs: bool = False, **_: Any) -> Any:
+    def compute_loss(
+        self, model: Any, inputs: dict[str, dict[str, torch.Tensor]], return_outputs: bool = False, **_: Any
+    ) -> Any:
         """Return the answers' loss, and what the rehearsal costs."""
-        kept: Any = inputs.pop(KEPT, None)
-        loss = answer_loss(self._reader, model, inputs)
+        logits = self._reader.logits(model, inputs[READ]).float()
+        examples = len(inputs[LEARNT]["targets"])
+        loss = answer_loss(logits[:examples], inputs[LEARNT])
         if self._keeper is not None:
-            loss = loss + self._keeper.loss(model, kept)
+            loss = loss + self._keeper.loss(logits[examples:], inputs[KEPT])
         return (loss, {}) if return_outputs else loss
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
