@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +12,7 @@ from ontick.cli.options import Learnt, Shown, Task, TaskModule
 from ontick.learning.balance import Balance
 from ontick.learning.dagger import DaggerSetup, Labels, dagger
 from ontick.learning.learner import Start
+from ontick.learning.sft.settings import KeepChanges
 from ontick.pilots.find import find_pilot
 from ontick.report.dagger_tables import corrections_table, rounds_said, rounds_table
 from ontick.report.terminal import progress_bar
@@ -66,6 +67,8 @@ class Dagger(Learnt, Shown):
     labeller: str = "teacher"
     """Who says what is right: teacher, a small network (mlp:PATH, pilot:PATH), or python:FILE.py:NAME, a function from
     a state to an action."""
+    keep: KeepChanges = field(default_factory=KeepChanges)
+    """A language model: what it rehearses, so that it still talks; by default what it did when it was trained."""
     evaluation_episodes: int = 50
     """How many episodes a round's pilot is judged by."""
     task_module: TaskModule = None
@@ -98,6 +101,7 @@ class Dagger(Learnt, Shown):
             late=self.late,
             aim=self.aim,
             labeller=self.labeller,
+            keep=self.keep,
             evaluation_episodes=self.evaluation_episodes,
             task_module=self.task_module,
         )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from ontick.learning.mlp import standing
 from ontick.learning.network_labeller import labeller_id
 from ontick.learning.noise import Noise
 from ontick.learning.seeds import DAGGER_SEED, SELECTION_SEED, check_apart
+from ontick.learning.sft.settings import KeepChanges
 from ontick.pilots.card import CARD, Kind, PilotCard, read_card
 from ontick.records import Json
 from ontick.tasks import find_task
@@ -97,6 +98,8 @@ class DaggerSetup:
     aim: Aim | None = None
     labeller: str = "teacher"
     """A word of `ontick.learning.collect.find_labeller`: the task's teacher, a small network, any function of yours."""
+    keep: KeepChanges = field(default_factory=KeepChanges)
+    """What a language model rehearses, where that is to be other than when it was trained."""
     evaluation_episodes: int = 50
     task_module: str | None = None
 
@@ -144,7 +147,7 @@ def dagger(
     """
     setup.check()
     task = find_task(setup.task, setup.task_module)
-    own, card = learner_for(task, setup.pilot, setup.steps)
+    own, card = learner_for(task, setup.pilot, setup.steps, setup.keep)
     data = [read_dataset(folder, task) for folder in setup.data]
     if labeller is None:
         labeller = find_labeller(setup.labeller, task)

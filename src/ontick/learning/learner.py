@@ -18,6 +18,7 @@ from ontick.learning.dataset import Dataset
 from ontick.learning.fitting import settings_of
 from ontick.learning.flock import ManyPolicy
 from ontick.learning.mlp import Lesson, learn
+from ontick.learning.sft.settings import KeepChanges
 from ontick.pilots.card import Kind, PilotCard, read_card
 from ontick.pilots.weights import need_transformers
 from ontick.tasks.base import Task
@@ -101,18 +102,30 @@ class MlpLearner:
         return load_mlp(pilot, self._task)
 
 
-def learner_for(task: Task, pilot: Path, steps: int | None = None) -> tuple[Learner, PilotCard]:
-    """Return who learns as ``pilot`` did, in so many steps where ``steps`` are given, and its card.
+def learner_for(
+    task: Task, pilot: Path, steps: int | None = None, keep: KeepChanges | None = None
+) -> tuple[Learner, PilotCard]:
+    """Return who learns as ``pilot`` did, and its card.
+
+    Args:
+        task: what it flies.
+        pilot: its folder.
+        steps: of the optimiser, where they are given.
+        keep: what a language model rehearses, where that is to be other than it was.
 
     Raises:
-        OntickError: the folder is no pilot, of another task, or what trains its kind is not installed.
+        OntickError: the folder is no pilot, of another task, what trains its kind is not installed, or a small network
+            is to rehearse something.
     """
+    keep = keep or KeepChanges()
     card = read_card(pilot)
     if card.task != task.name:
         raise OntickError(f"{pilot} flies task {card.task!r}, not {task.name!r}; give another")
     if card.kind is Kind.MLP:
+        if keep != KeepChanges():
+            raise OntickError(f"{pilot} is a small network, which talks of nothing; leave out --keep")
         return MlpLearner(task, pilot, steps), card
     need_transformers("what trains language models")
     from ontick.learning.sft.learner import SftLearner
 
-    return SftLearner(task, pilot, steps=steps), card
+    return SftLearner(task, pilot, steps=steps, keep=keep), card

@@ -47,3 +47,21 @@ def evaluations_table(result: Json) -> Table | str:
         left = [f"{evaluation['kept']:.0%}"] if remembers else []
         table.add_row(str(evaluation["step"]), success, reward, *left, kept)
     return table
+
+
+def points_table(result: Json) -> Table:
+    """Return how the models between a pilot and its base fly and what they know, the one that was kept marked."""
+    table = Table(box=SIMPLE_HEAD, title="between the base (0) and the pilot (1)", title_justify="left")
+    for heading in ("share", "success", "mean reward", "still right", "perplexity", ""):
+        table.add_column(heading, justify="right")
+    for point in result["points"]:
+        summary, left = point["summary"], point["retention"]
+        table.add_row(
+            f"{point['share']:g}",
+            f"{summary['success_rate']:.0%}",
+            f"{summary['reward_mean']:.1f}",
+            f"{left['still_right']}/{left['base_right']}",
+            f"{left['perplexity_ratio']:.2f} times",
+            "kept" if point["share"] == result["metrics"]["share"] else "",
+        )
+    return table

@@ -18,9 +18,10 @@ from ontick.learning.mlp import MlpSetup, train_mlp
 from ontick.learning.sft.distil import Teaching
 from ontick.learning.sft.plan import Lesson
 from ontick.learning.sft.settings import DistilOptions, SftSettings, settings_of
+from ontick.learning.sft.shared import WholePrompts
 from ontick.learning.sft.tokens import Examples
 from ontick.learning.sft.train import fine_tune
-from ontick.learning.sft.trainer import Collator, answer_loss
+from ontick.learning.sft.trainer import LEARNT, Collator, answer_loss
 from ontick.pilots.card import read_card
 from ontick.prompts import Layout, Prompt, PromptStyle
 from ontick.tasks import find_task
@@ -60,31 +61,15 @@ def test_states_that_a_prompt_does_not_tell_apart_have_the_same_odds(network: Pa
         assert said.setdefault(prompt.describe(state), row.tobytes()) == row.tobytes()
 
 
-class Fixed:
-    """A model whose logits are given; reads nothing."""
-
-    config = None
-
-    def __init__(self, logits: torch.Tensor) -> None:
-        self._logits = logits
-
-    def batch(self, prefix: object, suffixes: object) -> dict[str, torch.Tensor]:
-        return {}
-
-    def logits(self, model: object, batch: object) -> torch.Tensor:
-        return self._logits
-
-
 def test_the_loss_is_the_divergence_from_the_odds_and_with_certainty_the_cross_entropy() -> None:
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn((3, 50), generator=generator)
     answers = np.array([[7, 8], [8, 7], [30, 2]])
     odds = np.array([[0.3, 0.7], [0.9, 0.1], [0.5, 0.5]], dtype=np.float32)
     plain = Examples([1], [np.array([2])] * 3, answers[:, 0], answers)
-    reader = Fixed(logits)
 
     def loss(examples: Examples) -> float:
-        return float(answer_loss(reader, None, Collator(examples, reader)([0, 1, 2])))
+        return float(answer_loss(logits, Collator(examples, WholePrompts())([0, 1, 2])[LEARNT]))
 
     said: list[list[float]] = torch.log_softmax(logits, -1).numpy().tolist()
     expected = 0.0

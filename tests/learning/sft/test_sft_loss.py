@@ -18,7 +18,7 @@ import families
 from ontick.learning.sft.policy import BatchPolicy
 from ontick.learning.sft.shared import BatchReader, SharedPrefix, WholePrompts, fitting_reader
 from ontick.learning.sft.tokens import Examples
-from ontick.learning.sft.trainer import Collator, answer_loss
+from ontick.learning.sft.trainer import LEARNT, READ, Collator, answer_loss
 from ontick.models.hf.load import quiet
 
 _torch: Any = torch
@@ -60,9 +60,13 @@ def gradients(model: Any, loss: torch.Tensor) -> dict[str, torch.Tensor]:
     return {name: weights.grad.clone() for name, weights in model.named_parameters() if weights.grad is not None}
 
 
+def our_loss(model: Any, reader: BatchReader, examples: Examples) -> torch.Tensor:
+    batch = Collator(examples, reader)(range(len(examples.targets)))
+    return answer_loss(reader.logits(model, batch[READ]).float(), batch[LEARNT])
+
+
 def check_alike(model: Any, reader: BatchReader, examples: Examples) -> None:
-    numbers = range(len(examples.targets))
-    loss = answer_loss(reader, model, Collator(examples, reader)(list(numbers)))
+    loss = our_loss(model, reader, examples)
     expected = plain_loss(model, examples)
     torch.testing.assert_close(loss, expected, atol=1e-4, rtol=1e-4)
     ours, theirs = gradients(model, loss), gradients(model, expected)
@@ -94,7 +98,7 @@ def test_it_does_so_for_any_lengths(lengths: list[int], shared: int) -> None:
     examples = some_examples(shared, tuple(lengths))
     reader = SharedPrefix(model.config)
     with torch.no_grad():
-        loss = answer_loss(reader, model, Collator(examples, reader)(range(len(lengths))))
+        loss = our_loss(model, reader, examples)
         torch.testing.assert_close(loss, plain_loss(model, examples), atol=1e-4, rtol=1e-4)
 
 

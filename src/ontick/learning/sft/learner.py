@@ -16,7 +16,7 @@ from ontick.learning.flock import ManyPolicy
 from ontick.learning.sft.model import load_pilot
 from ontick.learning.sft.plan import Lesson
 from ontick.learning.sft.policy import BatchPolicy
-from ontick.learning.sft.settings import SftSettings, settings_of
+from ontick.learning.sft.settings import KeepChanges, SftSettings, settings_of
 from ontick.learning.sft.shared import SharedPrefix, fitting_reader
 from ontick.learning.sft.tokens import Asker, shared_prefix
 from ontick.learning.sft.train import fine_tune
@@ -29,19 +29,29 @@ from ontick.tasks.base import Task
 
 
 class SftLearner:
-    """Learns as the language model ``pilot`` did, by the settings on its card; in so many steps where they are given.
+    """Learns as the language model ``pilot`` did, by the settings on its card.
+
+    In so many ``steps`` where they are given; ``keep`` changes what it rehearses.
 
     Raises:
         OntickError: the pilot is no language model.
     """
 
     def __init__(
-        self, task: Task, pilot: Path, settings: SftSettings | None = None, *, steps: int | None = None
+        self,
+        task: Task,
+        pilot: Path,
+        settings: SftSettings | None = None,
+        *,
+        steps: int | None = None,
+        keep: KeepChanges | None = None,
     ) -> None:
         self._task = task
         self._settings = settings or settings_of(read_card(pilot).settings)
         if steps is not None:
             self._settings = replace(self._settings, optimiser=replace(self._settings.optimiser, steps=steps))
+        if keep is not None:
+            self._settings = replace(self._settings, keep=keep.of(self._settings.keep))
 
     def learn(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -121,6 +121,24 @@ class KeepOptions:
     def on(self) -> bool:
         """Whether anything is rehearsed."""
         return self.kl > 0 or self.replay > 0
+
+
+@dataclass(frozen=True)
+class KeepChanges:
+    """What a pilot rehearses from now on, where that is not what it did when it was trained."""
+
+    kl: float | None = None
+    """What a nat of divergence from the base counts; 0: nothing."""
+    replay: float | None = None
+    """What a nat of surprise at the conversations' answers counts; 0: nothing."""
+    conversations: str | None = None
+    """shipped, or a file of chats as JSON lines."""
+    batch: int | None = None
+    """Conversations of a step."""
+
+    def of(self, keep: KeepOptions) -> KeepOptions:
+        """Return ``keep`` with what is given here."""
+        return replace(keep, **{name: value for name, value in asdict(self).items() if value is not None})
 
 
 @dataclass(frozen=True)
@@ -270,3 +288,39 @@ class SftSetup:
     """A pilot to go on from, which then decides base and prompt: a folder, a name in ``pilots/`` or a hub id."""
     balance: Balance = Balance.NONE
     task_module: str | None = None
+
+
+SHARES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+
+
+@dataclass(frozen=True)
+class AverageSetup:
+    """What is looked for between a pilot and its base."""
+
+    pilot: str
+    to: Path
+    """The folder of the pilot that is best."""
+    shares: tuple[float, ...] = SHARES
+    """How much of the pilot's change is in each point: 0 is the base, 1 the pilot."""
+    episodes: int = 20
+    """Flown at each point, under the virtual clock with time frozen."""
+    tradeoff: float = 0.5
+    """What it counts to have kept the base's knowledge, from 0 (flying alone counts) to 1."""
+    dtype: str | None = None
+    device: str | None = None
+    task_module: str | None = None
+
+    def check(self) -> None:
+        """Refuse numbers that mean nothing.
+
+        Raises:
+            OntickError: with the first one found.
+        """
+        if not self.shares or not all(0 < share <= 1 for share in self.shares):
+            raise OntickError("--shares are above 0 (the base) and at most 1 (the pilot), such as: 0.5 0.7 0.9 1")
+        if self.episodes < 1:
+            raise OntickError(f"--episodes {self.episodes} flies nothing; give 1 or more")
+        if not 0 <= self.tradeoff <= 1:
+            raise OntickError(f"--tradeoff {self.tradeoff} cannot be; give 0 (flying alone counts) to 1")
+        if self.to.exists() and (not self.to.is_dir() or any(self.to.iterdir())):
+            raise OntickError(f"{self.to} holds something already; choose another --to")

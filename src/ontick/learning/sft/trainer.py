@@ -153,6 +153,8 @@ class AnswerTrainer(_Trainer):
         self._reader = reader
         self._examiner = examiner
         self._keeper = keeper
+        self._rehearsed: list[torch.Tensor] = []
+        """What it cost in each part of the steps since the last entry of the log."""
         self.model_accepts_loss_kwargs = False
         self.loss_is_scaled_for_ga = False  # a batch's mean: Trainer divides it by the parts of a step
 
@@ -164,8 +166,17 @@ class AnswerTrainer(_Trainer):
         examples = len(inputs[LEARNT]["targets"])
         loss = answer_loss(logits[:examples], inputs[LEARNT])
         if self._keeper is not None:
-            loss = loss + self._keeper.loss(logits[examples:], inputs[KEPT])
+            costs = self._keeper.loss(logits[examples:], inputs[KEPT])
+            self._rehearsed.append(costs.detach())
+            loss = loss + costs
         return (loss, {}) if return_outputs else loss
+
+    def log(self, logs: dict[str, float], *known: Any, **more: Any) -> None:
+        """Log what `Trainer` does, and how much of the loss is the rehearsal's."""
+        if "loss" in logs and self._rehearsed:
+            logs["rehearsal"] = float(torch.stack(self._rehearsed).mean())
+            self._rehearsed.clear()
+        self._super.log(logs, *known, **more)
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
         """Do what `Trainer` does; refuse a loss that is no number before any weight has it.
