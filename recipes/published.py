@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from ontick.models.catalog import EMBEDDED
 from ontick.report.reproduction_tables import markdown
 from ontick.report.terminal import say_step
 from ontick.reproduction.goals import judged
-from ontick.reproduction.ledger import Ledger
+from ontick.reproduction.ledger import Entry, Ledger
 from ontick.reproduction.recipes import Recipe, folder_of, rows_of
 from ontick.reproduction.reproduce import Order, reproduce
 
@@ -33,11 +34,23 @@ class Script:
     to: Path | None = None
     """The folder of its rows."""
     publish: bool = False
-    """Put the table into docs/results.md."""
+    """Put the table into its page of the docs."""
 
 
-def script(name: str, recipe: Recipe) -> None:
-    """Make a recipe's rows as the command line asks for; the last line is one JSON object, as a benchmark's is."""
+def script(
+    name: str,
+    recipe: Recipe,
+    page: Path = RESULTS,
+    publish: Callable[[Mapping[str, Entry]], None] = lambda made: None,
+) -> None:
+    """Make a recipe's rows as the command line asks for; the last line is one JSON object, as a benchmark's is.
+
+    Args:
+        name: the script's.
+        recipe: whose rows are made.
+        page: where its table goes.
+        publish: does what else is to be done when it goes there.
+    """
     try:
         asked = tyro.cli(Script)
         rows = rows_of(recipe, asked.model, quick=asked.quick)
@@ -46,9 +59,10 @@ def script(name: str, recipe: Recipe) -> None:
     except OntickError as error:
         raise SystemExit(f"{name}: {error}") from error
     ledger = Ledger(folder, rows)
-    if asked.publish:
-        put(f"{recipe}-quick" if asked.quick else recipe.value, markdown(rows, ledger))
     made = ledger.entries()
+    if asked.publish:
+        put(f"{recipe}-quick" if asked.quick else recipe.value, markdown(rows, ledger), page)
+        publish(made)
     found = judged(recipe, made, quick=asked.quick, whole=len(made) == len(rows))
     print(json.dumps({"benchmark": name, "model": asked.model, **found, "failed": done.failed}), flush=True)
 

@@ -193,6 +193,7 @@ ORDER: tuple[str, ...] = (
     "reproduction.tuning",
     "reproduction.cartpole",
     "reproduction.lunar_lander",
+    "reproduction.retention",
     "reproduction.recipes",
     "reproduction.goals",
     "reproduction.reproduce",

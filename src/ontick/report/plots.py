@@ -163,3 +163,54 @@ def _mark_controllers(axis: Any, curve: Json, controllers: Sequence[Json]) -> No
             color=MARK,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.85},
         )
+
+
+def plot_frontier(points: Sequence[Json], path: Path) -> None:
+    """Draw how well models fly against how much they have kept, and save it to ``path`` (.png or .svg).
+
+    Each point has a ``name``, ``flown`` and ``kept`` as shares, and perhaps the ``line`` that it is on, whose points
+    are joined in their order.
+
+    Raises:
+        OntickError: the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure: Any = Figure(figsize=(7.2, 4.8), dpi=150, layout="constrained")
+    axis: Any = figure.subplots()
+    lines = dict.fromkeys(point["line"] for point in points if point.get("line"))
+    for name, colour in zip(lines, itertools.cycle(LINE_COLOURS)):
+        joined = [point for point in points if point.get("line") == name]
+        where = [100 * point["kept"] for point in joined], [100 * point["flown"] for point in joined]
+        axis.plot(*where, color=colour, lw=1.2, ls=(0, (3, 2)), marker="o", markersize=3, label=name, zorder=2)
+    for point in points:
+        if point.get("line"):
+            continue
+        colour = POINT_COLOURS[point.get("kind", "")]
+        axis.plot(100 * point["kept"], 100 * point["flown"], color=colour, marker="o", markersize=7, ls="", zorder=3)
+        left = point["kept"] > 0.6
+        axis.annotate(
+            point["name"],
+            xy=(100 * point["kept"], 100 * point["flown"]),
+            xytext=(-7 if left else 7, 5),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            fontsize=8,
+            color=INK,
+        )
+    axis.set_xlabel("of the base's right answers, still right, %", color=INK)
+    axis.set_ylabel("landed, % of flights", color=INK)
+    axis.set_xlim(-4, 106)
+    axis.set_ylim(-6, 110)
+    axis.grid(color=GRID, lw=0.6)
+    axis.tick_params(colors=INK, labelsize=9)
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)
+    if lines:
+        axis.legend(frameon=False, fontsize=8, loc="lower left", labelcolor=INK)
+    save(figure, path)
+
+
+LINE_COLOURS = ("#6b7885", "#0b6e99")
+POINT_COLOURS = {"end": "#22303c", "narrow": "#e08a00", "kept": "#0b6e99", "": "#6b7885"}
+"""Of the two ends, of ways to change less, and of ways to rehearse."""

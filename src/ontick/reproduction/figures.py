@@ -154,12 +154,29 @@ def questions(printed: Sequence[Json]) -> Found:
         figures |= {"base_right": base["right"], "still_right": base["still_right"], "kl_nats": base["kl_nats"]}
         if base["kl_nats"] is not None:
             says += f"; KL {base['kl_nats']:.2f} nats"
+    prose = probed.get("prose")
+    if prose and prose["ratio"] is not None:
+        says += f"; perplexity {prose['ratio']:.3f} times the base's"
+        figures |= {"perplexity_ratio": prose["ratio"], "perplexity": prose["perplexity"]}
     heard = [
         f"{entry['question']} {_shortened(entry['answer'])}"
         for entry in probed["questions"]
         if entry["question"].lower().startswith(_QUOTED)
     ]
     return Found("; ".join((says, *heard[: len(_QUOTED)])), figures, asked)
+
+
+def line(printed: Sequence[Json]) -> Found:
+    """Read what ``average`` found between a base and its pilot."""
+    points = printed[-1]["points"]
+    parts = [
+        f"{point['share']:g}: {flight_in_words(point['summary'], short=True)}, "
+        f"{point['retention']['still_right']}/{point['retention']['base_right']} still right"
+        for point in points
+    ]
+    best = printed[-1]["metrics"]["share"]
+    said = [{"share": p["share"], "flown": _core(p["summary"]), "retention": p["retention"]} for p in points]
+    return Found(f"{'; '.join(parts)}; kept: {best:g}", {"points": said, "kept": best}, points[0]["summary"]["n"])
 
 
 _QUOTED = ("what is 2 + 2", "name a color", "tell me a joke", "what is the capital of france")

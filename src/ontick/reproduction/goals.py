@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from ontick.records import Json
 from ontick.reproduction.ledger import Entry
 from ontick.reproduction.recipes import Recipe
+from ontick.reproduction.retention import FREE
 
 MUST: Mapping[Recipe, Mapping[str, str]] = {
     Recipe.CARTPOLE: {
@@ -22,6 +23,15 @@ MUST: Mapping[Recipe, Mapping[str, str]] = {
         "timeouts": "<= 0",
         "decision_p95_ms": "<= 20",
         "lora_alone_landed_share": ">= 0.9",
+    },
+    Recipe.RETENTION: {
+        "landed_share": ">= 0.96",
+        "still_right_share": ">= 0.95",
+        "perplexity_ratio": "<= 1.05",
+        "training_time_added": "<= 0.5",
+        "cartpole_perfect_share": ">= 1",
+        "cartpole_still_right_share": ">= 0.95",
+        "cartpole_perplexity_ratio": "<= 1.05",
     },
 }
 """The bar of each figure that has one: a comparison and a number."""
@@ -99,7 +109,27 @@ def _lunar_lander(made: Mapping[str, Entry]) -> Json:
     return figures
 
 
+def _retention(made: Mapping[str, Entry]) -> Json:
+    figures: Json = {}
+    if "talking" in made:
+        flown = made["talking"].found.figures["hold"]
+        figures |= {"n": flown["n"], "landed_share": flown["landed"] / flown["n"], "reward_mean": flown["reward_mean"]}
+    if "talking-cartpole" in made:
+        flown = made["talking-cartpole"].found.figures["hold"]
+        figures["cartpole_perfect_share"] = flown["perfect"] / flown["n"]
+    for row, prefix in (("asked-talking", ""), ("asked-talking-cartpole", "cartpole_")):
+        if row in made:
+            asked = made[row].found.figures
+            figures[f"{prefix}still_right_share"] = asked["still_right"] / asked["base_right"]
+            figures[f"{prefix}perplexity_ratio"] = asked["perplexity_ratio"]
+    if {FREE, "keep-kl"} <= set(made):
+        free, kept = (made[name].found.figures["train_s"] for name in (FREE, "keep-kl"))
+        figures["training_time_added"] = kept / free - 1
+    return figures
+
+
 _FIGURES: Mapping[Recipe, Callable[[Mapping[str, Entry]], Json]] = {
     Recipe.CARTPOLE: _cartpole,
     Recipe.LUNARLANDER: _lunar_lander,
+    Recipe.RETENTION: _retention,
 }

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from ontick.models.catalog import EMBEDDED
-from ontick.reproduction import cartpole, lunar_lander
+from ontick.reproduction import cartpole, lunar_lander, retention
 from ontick.reproduction.row import Row
 
 HOME = Path("reproduced")
@@ -19,13 +19,18 @@ class Recipe(StrEnum):
 
     CARTPOLE = "cartpole"
     LUNARLANDER = "lunarlander"
+    RETENTION = "retention"
 
 
 def rows_of(recipe: Recipe, model: str = EMBEDDED, *, quick: bool = False) -> tuple[Row, ...]:
     """Return an experiment's rows for a language model as the command line names it."""
-    if recipe is Recipe.CARTPOLE:
-        return cartpole.rows(model, cartpole.QUICK if quick else cartpole.FULL)
-    return lunar_lander.rows(model, lunar_lander.QUICK if quick else lunar_lander.FULL)
+    match recipe:
+        case Recipe.CARTPOLE:
+            return cartpole.rows(model, cartpole.QUICK if quick else cartpole.FULL)
+        case Recipe.LUNARLANDER:
+            return lunar_lander.rows(model, lunar_lander.QUICK if quick else lunar_lander.FULL)
+        case Recipe.RETENTION:
+            return retention.rows(model, retention.QUICK if quick else retention.FULL)
 
 
 def folder_of(recipe: Recipe, model: str = EMBEDDED, *, quick: bool = False) -> Path:
