@@ -143,7 +143,7 @@ LINE = '{"kind": "k", "question": "q?", "says": ["a"]}'
 MALFORMED = {
     "no JSON": "what?",
     "no object": "[1]",
-    "no kind": '{"question": "q?", "says": ["a"]}',
+    "a kind that is no text": '{"kind": 3, "question": "q?", "says": ["a"]}',
     "no check": '{"kind": "k", "question": "q?"}',
     "an unknown check": '{"kind": "k", "question": "q?", "said": ["a"]}',
     "two checks": '{"kind": "k", "question": "q?", "says": ["a"], "number": 1}',
@@ -193,3 +193,19 @@ def test_a_file_of_ones_own_is_asked_in_its_order(tmp_path: Path) -> None:
 def test_the_shipped_file_is_one_object_a_line() -> None:
     for line in SHIPPED.read_text().splitlines():
         assert json.dumps(json.loads(line)) == line
+
+
+def test_questions_of_ones_own_replace_ours_or_are_added(tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text('{"question": "What do we build?", "answers": ["boats", "ships"]}\n')
+    (own,) = choose_questions(str(file))
+    assert (own.kind, own.text) == ("own", "What do we build?")
+    assert own.right("Boats, mostly.")
+    assert not own.right("Houses.")
+    for ours in (ALL, FEW):
+        assert [q.text for q in choose_questions(f"{ours}+{file}")] == [
+            *(q.text for q in choose_questions(ours)),
+            own.text,
+        ]
+    with pytest.raises(OntickError, match="cannot read"):
+        choose_questions("all+nowhere.jsonl")

@@ -79,7 +79,10 @@ Controllers = Annotated[
 ]
 Questions = Annotated[
     str,
-    arg(metavar="all|few|none|FILE", help="Which ordinary questions a language model is asked; a FILE has one a line."),
+    arg(
+        metavar="all|few|none|FILE|all+FILE",
+        help="Which ordinary questions a language model is asked; a FILE has one a line.",
+    ),
 ]
 BaseModel = Annotated[
     str | None,

@@ -67,7 +67,7 @@ class ProbeSetup:
     asking: Asking = field(default_factory=Asking)
     task_module: str | None = None
     questions: str = ALL
-    """Which ordinary questions a language model is asked: ``all``, ``few``, ``none`` or a file."""
+    """Which ordinary questions a language model is asked: ``all``, ``few``, ``none``, a file, or ``all+FILE``."""
     base: str | None = None
     """The model that it is compared with on them; None: a pilot's base, or what is below an adapter, if any."""
 

@@ -3,13 +3,14 @@
 A file holds one JSON object a line, ``{"kind": "capitals", "question": "What is the capital of France?", "says":
 ["Paris"]}``: what it is about, the question, and one of
 
-- ``says``: words or phrases, one of which the answer has to say, as whole words;
+- ``says``, or ``answers``: words or phrases, one of which the answer has to say, as whole words;
 - ``number``: what the first number of the answer has to be that is not in the question already;
 - ``choice`` and ``of``: which of several words or phrases the answer has to name first;
 - ``pattern``: a regular expression that the whole answer has to match;
 - ``words``: how many different words the answer has to have at least, and hardly anything but words.
 
-Case, accents and punctuation do not matter (but to ``pattern`` all except case do), and numbers may be written out.
+Without a kind it is one of your ``own``. Case, accents and punctuation do not matter (but to ``pattern`` all except
+case do), and numbers may be written out.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ from ontick.evaluation.numerals import numbers_in
 SHIPPED = Path(__file__).with_name("questions.jsonl")
 
 ALL, FEW, NONE = "all", "few", "none"
+
+OWN = "own"
+"""The kind of a question that has none."""
 
 FEW_QUESTIONS = ("What is 2 + 2?", "Name a color.", "Tell me a joke.", "What is the capital of France?")
 
@@ -55,11 +59,16 @@ class Question:
 def choose_questions(word: str) -> tuple[Question, ...]:
     """Return the questions that ``word`` means: ``all`` that ship, a ``few`` of them, ``none``, or those of a file.
 
+    ``all+FILE`` and ``few+FILE`` mean both.
+
     Raises:
         OntickError: there is no such file, or it is malformed.
     """
     if word == NONE:
         return ()
+    ours, joined, file = word.partition("+")
+    if joined and ours in (ALL, FEW):
+        return (*choose_questions(ours), *read_questions(Path(file).expanduser()))
     if word not in (ALL, FEW):
         return read_questions(Path(word).expanduser())
     shipped = read_questions(SHIPPED)
@@ -79,7 +88,9 @@ def read_questions(path: Path) -> tuple[Question, ...]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise OntickError(f"cannot read {path} ({why}); give --questions {ALL}, {FEW}, {NONE} or a file") from error
+        raise OntickError(
+            f"cannot read {path} ({why}); give --questions {ALL}, {FEW}, {NONE}, a file, or {ALL}+FILE"
+        ) from error
     questions: list[Question] = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -100,7 +111,7 @@ def _question(fields: Any) -> Question:
     if not isinstance(fields, dict):
         raise TypeError("it is no JSON object")
     found = dict(cast("dict[str, Any]", fields))
-    kind, text = found.pop("kind", None), found.pop("question", None)
+    kind, text = found.pop("kind", OWN), found.pop("question", None)
     if not (isinstance(kind, str) and isinstance(text, str) and kind.strip() and text.strip()):
         raise TypeError("kind and question must be texts")
     for needed, make in _CHECKS.items():
@@ -168,6 +179,7 @@ def _is_of_a_sentence(sign: str) -> bool:
 _CHECKS: Mapping[tuple[str, ...], Callable[..., Check]] = MappingProxyType(
     {
         ("says",): _says,
+        ("answers",): _says,
         ("number",): _number,
         ("choice", "of"): _choice,
         ("pattern",): _pattern,

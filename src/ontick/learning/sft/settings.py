@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from ontick.errors import OntickError
+from ontick.evaluation.questions import ALL
 from ontick.learning.balance import Balance
 from ontick.learning.seeds import SELECTION_SEED
 from ontick.models.catalog import EMBEDDED
@@ -113,6 +114,8 @@ class KeepOptions:
     """Conversations of a step, in all processes together."""
     answer_tokens: int = 64
     """The longest answer that is rehearsed."""
+    questions: str = ALL
+    """By which it is measured what is kept: all, few, a file, or all+FILE."""
     bound: float = 0.95
     """Warn when less of the base's right answers is still right, or its perplexity has risen by more than that share
     allows."""

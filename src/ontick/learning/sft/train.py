@@ -19,7 +19,7 @@ import torch
 
 from ontick.errors import OntickError
 from ontick.evaluation.episodes import Progress, silent
-from ontick.evaluation.questions import ALL, choose_questions
+from ontick.evaluation.questions import choose_questions
 from ontick.learning.dataset import read_dataset
 from ontick.learning.sft import guard
 from ontick.learning.sft.arguments import arguments, is_main_process, quiet_libraries, tensorboard, told_where
@@ -152,13 +152,14 @@ def _prepare(
     reader = fitting_reader(model, examples.prefix, [examples.suffixes[number].tolist() for number in some])
     keeper = retention = None
     if settings.remembers:
+        questions = choose_questions(settings.keep.questions)
         with args.main_process_first(desc="reading what the base knows"):
             base = load_word(settings.base, ModelOptions(dtype=settings.dtype, device=settings.device))
             if settings.keep.on:
                 keeper = _keeper(settings, student, base, reader, digest, progress)
             if args.process_index == 0:
                 prompts = [examples.whole(number) for number in guard.spread(len(demos), guard.LOOKED_AT)]
-                retention = Retention(base, choose_questions(ALL), prompts)
+                retention = Retention(base, questions, prompts)
     return Plan(task, settings, lesson, student, examples, reader, folder, args, origin, digest, keeper, retention)
 
 
