@@ -31,7 +31,7 @@ def likeness(one: str, other: str) -> float:
 
 
 def test_there_are_as_many_prompts_as_are_mixed_in() -> None:
-    assert len(LINES) == 320
+    assert len(LINES) == 920
 
 
 def test_every_line_is_one_turn_of_a_user_that_says_something() -> None:
