@@ -16,7 +16,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 PICTURE = DOCS / "images" / "retention.png"
 PAGE = DOCS / "retention.md"
 
-LINES = {FREE: "between the base and what keeps nothing", "keep-kl": "between the base and what rehearses"}
+LINES = {FREE: "between the base and what keeps nothing", "keep-both": "between the base and what rehearses"}
 
 
 def points(made: Mapping[str, Entry]) -> list[Json]:

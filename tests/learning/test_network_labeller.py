@@ -106,8 +106,8 @@ def test_one_that_cannot_label_is_one_line(pilot: Path, tmp_path: Path, capsys: 
         "mlp:nowhere": "cannot read nowhere",
         "pilot:nowhere": "no pilot nowhere",
         f"mlp:{late}": "trained for late answers",
-        f"pilot:{language_model}": "is a pilot of kind lora, which does not label",
-        f"mlp:{language_model}": "is a pilot of kind lora, which does not label",
+        f"pilot:{language_model}": "is a pilot of kind lora and no small network",
+        f"mlp:{language_model}": "is a pilot of kind lora and no small network",
         "techer": "unknown labeller 'techer'; give teacher, mlp:PATH",
     }
     for word, says in wrong.items():

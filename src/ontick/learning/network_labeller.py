@@ -7,6 +7,7 @@ with what it labelled.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -49,25 +50,42 @@ def is_network_word(word: str) -> bool:
     return word.startswith((MLP, PREFIX))
 
 
-def find_network(word: str, task: Task) -> NetworkLabeller:
-    """Return the labeller that ``word`` names.
+class Network(NamedTuple):
+    """A small network, and the id of its weights."""
+
+    controller: MlpController
+    id: str
+
+
+def small_network(word: str, task: Task) -> Network:
+    """Return the small network that ``word`` names, which must know at once what is right.
 
     Raises:
         OntickError: there is no such network, or it is damaged, of another task, for late answers, or a language model.
     """
     what = word.removeprefix(MLP)
-    if not what:
-        raise OntickError(f"{word} names no small network; write {' or '.join(NETWORK_FORMS)}")
+    forms = " or ".join(NETWORK_FORMS)
+    if not what or not is_network_word(word):
+        raise OntickError(f"{word} names no small network; write {forms}")
     place = find_pilot(word) if word.startswith(PREFIX) else Path(what).expanduser()
     if (place / CARD).exists() and (kind := read_card(place).kind) is not Kind.MLP:
-        raise OntickError(f"{word} is a pilot of kind {kind}, which does not label; give {' or '.join(NETWORK_FORMS)}")
+        raise OntickError(f"{word} is a pilot of kind {kind} and no small network; give {forms}")
     network = load_mlp(place, task)
     if network.outlook is not None:
         raise OntickError(
-            f"{word} was trained for late answers, and a labeller says what is right at once; give a network that was "
+            f"{word} was trained for late answers, and must say here what is right at once; give a network that was "
             "trained for no latency"
         )
-    return NetworkLabeller(network, weights_id([place / WEIGHTS[Kind.MLP] if place.is_dir() else place]))
+    return Network(network, weights_id([place / WEIGHTS[Kind.MLP] if place.is_dir() else place]))
+
+
+def find_network(word: str, task: Task) -> NetworkLabeller:
+    """Return the labeller that ``word`` names.
+
+    Raises:
+        OntickError: see `small_network`.
+    """
+    return NetworkLabeller(*small_network(word, task))
 
 
 def labeller_id(labeller: object) -> str | None:

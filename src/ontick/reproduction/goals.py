@@ -122,8 +122,8 @@ def _retention(made: Mapping[str, Entry]) -> Json:
             asked = made[row].found.figures
             figures[f"{prefix}still_right_share"] = asked["still_right"] / asked["base_right"]
             figures[f"{prefix}perplexity_ratio"] = asked["perplexity_ratio"]
-    if {FREE, "keep-kl"} <= set(made):
-        free, kept = (made[name].found.figures["train_s"] for name in (FREE, "keep-kl"))
+    if {FREE, "keep-both"} <= set(made):
+        free, kept = (made[name].found.figures["train_s"] for name in (FREE, "keep-both"))
         figures["training_time_added"] = kept / free - 1
     return figures
 

@@ -14,13 +14,8 @@ TASK = lunar_lander.TASK
 FREE = "ablation-as-it-is"
 """The row of the training that keeps nothing: what all others are compared with."""
 
-KEEP = "--keep.kl 1.5 --keep.batch 2 --keep.answer-tokens 32"
+KEEP = "--keep.kl 2 --keep.replay 0.3 --keep.answer-tokens 32"
 """What is rehearsed by the pilots that are meant to talk."""
-
-WEAK, STRONG, REPLAY = (
-    f"{weights} --keep.batch 2 --keep.answer-tokens 32"
-    for weights in ("--keep.kl 0.3", "--keep.kl 5", "--keep.replay 1")
-)
 
 NARROW = {
     "ablation-slow": "a tenth of the learning rate",
@@ -30,14 +25,14 @@ NARROW = {
 """Ways to change less, of `lunar_lander`: what each is called beside the others."""
 
 KEPT = {
-    "keep-kl-weak": ("divergence counts 0.3", WEAK),
-    "keep-kl": ("divergence counts 1.5", KEEP),
-    "keep-kl-strong": ("divergence counts 5", STRONG),
-    "keep-replay": ("replay of the base's own answers", REPLAY),
+    "keep-both": ("divergence 2 and replay 0.3", KEEP),
+    "keep-kl": ("divergence 2", "--keep.kl 2 --keep.answer-tokens 32"),
+    "keep-kl-weak": ("divergence 0.3", "--keep.kl 0.3 --keep.answer-tokens 32"),
+    "keep-replay": ("replay 1", "--keep.replay 1 --keep.answer-tokens 32"),
 }
 """Ways to rehearse: what each is called, and its options."""
 
-AVERAGED = {"averaged": FREE, "averaged-kept": "keep-kl"}
+AVERAGED = {"averaged": FREE, "averaged-kept": "keep-both"}
 """Lines between the base and a row's pilot."""
 
 
@@ -65,7 +60,7 @@ def rows(model: str, size: Size) -> tuple[Row, ...]:
     shared = lunar_lander.rows(model, size.lander)
     narrow = [FREE, *(NARROW if size.whole_frontier else ())]
     made = chosen(shared, narrow)
-    kept = KEPT if size.whole_frontier else {"keep-kl": KEPT["keep-kl"]}
+    kept = KEPT if size.whole_frontier else {"keep-both": KEPT["keep-both"]}
     steps = size.lander.ablation_steps
     made += [
         _kept(name, f"{what}, in {steps} steps", options, model, size, steps) for name, (what, options) in kept.items()

@@ -55,7 +55,7 @@ def test_the_odds_are_the_networks_in_what_the_prompt_tells(
 def test_states_that_a_prompt_does_not_tell_apart_have_the_same_odds(network: Path) -> None:
     prompt = Prompt(CARTPOLE, PromptStyle(numbers=Numbers.LETTER))
     states = students.taught_states(300).states
-    odds = Teaching(CARTPOLE, DistilOptions(str(network))).odds(prompt, states)
+    odds = Teaching(CARTPOLE, DistilOptions(f"mlp:{network}")).odds(prompt, states)
     said: dict[str, bytes] = {}
     for state, row in zip(states, odds, strict=True):
         assert said.setdefault(prompt.describe(state), row.tobytes()) == row.tobytes()
@@ -104,8 +104,8 @@ def test_who_cannot_teach_is_refused(network: Path, tmp_path: Path) -> None:
     adapter = tmp_path / "student"
     fine_tune(CARTPOLE, lesson, students.settings(steps=1, every=0), adapter)
     for teacher, message in (
-        ("mlp:nowhere", "there is no pilot nowhere"),
-        (f"pilot:{adapter}", "is no small network"),
+        ("mlp:nowhere", "cannot read nowhere"),
+        (f"pilot:{adapter}", "no small network"),
     ):
         settings = replace(students.settings(every=0), distil=DistilOptions(teacher))
         with pytest.raises(OntickError, match=message):

@@ -10,12 +10,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ontick.controllers.mlp import MlpController, load_mlp
-from ontick.errors import OntickError
+from ontick.learning.network_labeller import small_network
 from ontick.learning.sft.settings import DistilOptions
 from ontick.models.answers import normalised
-from ontick.pilots.card import Kind, read_card
-from ontick.pilots.find import find_pilot
 from ontick.prompts import Prompt
 from ontick.records import Json
 from ontick.tasks.base import Task
@@ -25,20 +22,12 @@ class Teaching:
     """A small network that teaches.
 
     Raises:
-        OntickError: the word names no small network, or one of another task, or one that was made for its dead time.
+        OntickError: the word names none, or one that cannot teach: see `small_network`.
     """
 
     def __init__(self, task: Task, options: DistilOptions) -> None:
         assert options.teacher is not None
-        folder = find_pilot(options.teacher.removeprefix("mlp:"))
-        card = read_card(folder)
-        if card.kind is not Kind.MLP or card.aware is not None:
-            raise OntickError(
-                f"--distil.teacher {options.teacher} is no small network that flies without a latency; "
-                "make one with: ontick train TASK mlp"
-            )
-        self.id = card.id
-        self._network: MlpController = load_mlp(folder, task)
+        self._network, self.id = small_network(options.teacher, task)
         self._temperature = options.temperature
 
     def odds(self, prompt: Prompt, states: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
