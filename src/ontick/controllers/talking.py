@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ontick.controllers.catalog import SCRIPTED
 from ontick.controllers.llm import LanguageModelController
 from ontick.errors import OntickError
 from ontick.models.base import TalkingModel
@@ -20,3 +21,15 @@ def talking_model(word: str, controller: object) -> TalkingModel:
     if not isinstance(controller.model, TalkingModel):
         raise OntickError(f"{word} runs elsewhere, where flying and talking are no longer one process; {_WHO_CAN}")
     return controller.model
+
+
+def check_can_talk(word: str) -> None:
+    """Refuse a controller's word that can name none that talks, before anything is loaded.
+
+    Raises:
+        OntickError: it is a script or a small network, or runs elsewhere.
+    """
+    if word in SCRIPTED or word.startswith("mlp:"):
+        raise OntickError(f"{word} is no language model and cannot talk; {_WHO_CAN}")
+    if word.startswith("api:"):
+        raise OntickError(f"{word} runs elsewhere, where flying and talking are no longer one process; {_WHO_CAN}")
