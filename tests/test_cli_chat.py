@@ -156,6 +156,18 @@ class Terminal:
 @pytest.mark.parametrize("by_ctrl_c", [False, True])
 def test_questions_are_typed_below_the_flight(tmp_path: Path, by_ctrl_c: bool) -> None:
     terminal = Terminal(tmp_path)
+    try:
+        talk_at(terminal, by_ctrl_c=by_ctrl_c)
+    finally:
+        terminal.process.kill()
+        terminal.process.wait()
+    (folder,) = tmp_path.iterdir()
+    summary = read_run(folder).summary
+    assert summary is not None
+    assert [said["question"] for said in summary["conversation"]] == ["What is the capital of France?"]
+
+
+def talk_at(terminal: Terminal, *, by_ctrl_c: bool) -> None:
     terminal.until("tick")
     terminal.type("What is the captial\x17capital of Frans\x7fce?")
     terminal.until("capital of France?")
@@ -168,7 +180,3 @@ def test_questions_are_typed_below_the_flight(tmp_path: Path, by_ctrl_c: bool) -
     assert terminal.end() == (130 if by_ctrl_c else 0)
     assert "Traceback" not in terminal.shown
     assert "while it answered" in terminal.shown
-    (folder,) = tmp_path.iterdir()
-    summary = read_run(folder).summary
-    assert summary is not None
-    assert [said["question"] for said in summary["conversation"]] == ["What is the capital of France?"]

@@ -16,7 +16,7 @@ from ontick.errors import OntickError
 from ontick.evaluation.conversing import Chatted, converse, seeds_flown
 from ontick.evaluation.episodes import Prepared, prepare
 from ontick.late import LateRule
-from ontick.models.talk import ANSWER_TOKENS, Conversation
+from ontick.models.talk import ANSWER_TOKENS, Conversation, check_answer_tokens
 from ontick.pilots.card import read_card
 from ontick.pilots.find import find_pilot
 from ontick.report.live_line import LiveLine
@@ -61,6 +61,7 @@ class Chat(Posed, Recorded):
         check_can_talk(self.pilot)
         if self.episodes is not None and self.episodes < 1:
             raise OntickError(f"--episodes {self.episodes} flies nothing; give 1 or more, or --no-fly")
+        check_answer_tokens(self.max_tokens)
         setup = replace(self.setup(self._task(), self.pilot), episodes=self.episodes or 1, late=self.late)
         with progress_bar(f"{setup.task} {self.pilot}"):
             prepared = prepare(setup)

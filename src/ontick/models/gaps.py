@@ -23,7 +23,7 @@ QUIET_S = 0.25
 """When no decision has been asked for so long, none is expected: no one flies, or the world stands still."""
 
 PATIENCE_S = 0.5
-"""Where decisions leave no gap, one small step is taken after so long all the same: it keeps one decision waiting."""
+"""Where decisions leave no gap, one step is taken after so long all the same: it keeps one decision waiting."""
 
 SPARE = 0.1
 """The share of an interval that is left unused: how much clocks and processors may be off."""
@@ -131,7 +131,7 @@ class Gaps:
             give_up = time.perf_counter() + PATIENCE_S
             while (size := self._rhythm.fitting(sizes, now := time.perf_counter())) is None:
                 if now >= give_up:
-                    return sizes[-1]
+                    return sizes[0]
                 self._changed.wait(max(0.0, min(give_up, self._rhythm.quiet_at) - now))
             return size
 

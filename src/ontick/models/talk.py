@@ -82,8 +82,7 @@ class Conversation:
         Raises:
             OntickError: there is no room for answers of ``max_tokens``.
         """
-        if max_tokens < 1:
-            raise OntickError(f"an answer of {max_tokens} tokens says nothing; give 1 or more")
+        check_answer_tokens(max_tokens)
         self._model = model
         self._opening = [] if system is None else [Message("system", _clean(system))]
         self._turns: list[Message] = []
@@ -149,6 +148,16 @@ class Conversation:
             del self._turns[:2]
             forgotten += 1
         return [*self._opening, *self._turns, question], room, forgotten
+
+
+def check_answer_tokens(max_tokens: int) -> None:
+    """Refuse a length of answers that means nothing.
+
+    Raises:
+        OntickError: it is below one.
+    """
+    if max_tokens < 1:
+        raise OntickError(f"an answer of {max_tokens} tokens says nothing; give 1 or more")
 
 
 def _clean(text: str) -> str:

@@ -6,6 +6,7 @@ What is finished moves up into the terminal's own memory; below it three things 
 from __future__ import annotations
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.segment import Segment
 from rich.text import Text
 
 from ontick.models.talk import Answer, Ending
@@ -42,6 +43,7 @@ class TalkScreen:
             yield Text(f"{_PROMPT}{question}", style="dim", no_wrap=True, overflow="ellipsis")
         if self._flight is not None:
             yield self._flight
+            yield Segment.line()
         cursor = "_" if options.ascii_only else _CURSOR
         shown = self._line.text[-max(1, options.max_width - len(_PROMPT) - 1) :]
         yield Text.assemble((_PROMPT, "bold"), shown, (cursor, "dim"), no_wrap=True)

@@ -78,7 +78,8 @@ class TypedLine:
         elif key == _ERASE_LINE:
             self.text = ""
         elif key == _ERASE_WORD:
-            self.text = self.text.rstrip().rpartition(" ")[0]
+            head, blank, _ = self.text.rstrip().rpartition(" ")
+            self.text = head + blank
         elif (key.isprintable() or key == "\t") and len(self.text) < LONGEST_LINE:
             self.text += " " if key == "\t" else key
 

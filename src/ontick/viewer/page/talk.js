@@ -1,7 +1,7 @@
 // How does a person talk with the model that flies a lane? A box for questions, the answers as they grow, what they cost.
 
 import { element, say } from "ontick/elements.js";
-import { milliseconds, percent } from "ontick/figures.js";
+import { milliseconds } from "ontick/figures.js";
 
 const UNFINISHED = new Set(["waiting", "reading", "writing"]);
 const STATES = {
@@ -13,7 +13,7 @@ const STATES = {
   stopped: "stopped",
   failed: "not answered",
 };
-const SIDES = [["answering", "while it answers"], ["silent", "while it does not"]];
+const SIDES = [["answering", "it answers"], ["silent", "it does not"]];
 /** How near the end the answers must be scrolled to stay there as they grow, in pixels. */
 const NEAR = 40;
 
@@ -87,7 +87,7 @@ export class Talk {
     this.#parts["talk-cost"].hidden = false;
     for (const { side, late, half, most } of this.#rows) {
       const { ticks, late_ticks: lateTicks, decision_ms: decision } = cost[side];
-      say(late, `${lateTicks} of ${ticks} (${percent(lateTicks, ticks)})`);
+      say(late, `${lateTicks} of ${ticks}`);
       say(half, milliseconds(decision.p50));
       say(most, milliseconds(decision.p95));
     }
