@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from ontick.models.gaps import FEWEST, PATIENCE_S, QUIET_S, Gaps, Rhythm
+from ontick.models.gaps import FEWEST, JUST_S, PATIENCE_S, QUIET_S, SPARE, Gaps, Rhythm
 
-TICK_S, DECISION_S, STEP_S = 0.020, 0.015, 0.006
+TICK_S, DECISION_S, STEP_S = 0.020, 0.016, 0.006
 
 
 def in_flight(decision_s: float = DECISION_S, step_s: float = STEP_S, ticks: int = 2 * FEWEST) -> tuple[Rhythm, float]:
@@ -35,7 +35,7 @@ def test_the_worked_trace() -> None:
         may = rhythm.fitting((1,), ended_at) is not None
         free_at = ended_at + STEP_S if may else ended_at
         trace.append((round(1e3 * (ended_at - start)), may))
-    assert trace == [(15, True), (36, True), (57, True), (78, False), (95, True)]
+    assert trace == [(16, True), (38, False), (56, True), (78, False), (96, True)]
 
 
 @pytest.mark.parametrize("decision_s", [0.002, 0.008, 0.012, 0.015, 0.017, 0.019])
@@ -54,7 +54,7 @@ def test_no_decision_is_answered_late_for_a_step(decision_s: float, step_s: floa
             now += step_s
             steps += 1
             rhythm.stepped(1, step_s)
-    assert steps > 0 or 2 * decision_s + step_s > 1.9 * TICK_S
+    assert steps > 0 or 2 * decision_s + step_s > (2 - SPARE) * TICK_S
 
 
 def test_the_largest_step_that_fits_is_taken() -> None:
@@ -64,20 +64,20 @@ def test_the_largest_step_that_fits_is_taken() -> None:
     assert rhythm.fitting((4, 1), start) is None, "while a decision is open there is no gap"
     rhythm.answered(start + 0.010)
     assert rhythm.fitting((4, 1), start + 0.010) == 4
-    assert rhythm.fitting((4, 1), start + 0.016) == 1
+    assert rhythm.fitting((4, 1), start + 0.015) == 1
     assert rhythm.fitting((4, 1), start + 0.019) is None
 
 
 def test_without_decisions_there_is_time_for_anything() -> None:
     assert Rhythm().fitting((4, 1), 7.0) == 4
     rhythm, start = in_flight(decision_s=0.019)
-    assert rhythm.fitting((4, 1), start) is None
-    assert rhythm.fitting((4, 1), start - 0.001 + QUIET_S) == 4
+    assert rhythm.fitting((1,), start) is None
+    assert rhythm.fitting((1,), start - 0.001 + QUIET_S) == 1
 
 
 def test_a_few_decisions_are_no_rhythm() -> None:
     rhythm, start = in_flight(ticks=FEWEST)
-    assert rhythm.fitting((1,), start - 0.004) is None
+    assert rhythm.fitting((1,), start - TICK_S + DECISION_S) is None
 
 
 def test_one_busy_moment_is_no_rule() -> None:
@@ -86,6 +86,15 @@ def test_one_busy_moment_is_no_rule() -> None:
     rhythm.decided(0.5)
     rhythm.answered(start + DECISION_S)
     assert rhythm.fitting((1,), start + DECISION_S) == 1
+
+
+def test_what_comes_next_after_a_decision() -> None:
+    rhythm, start = in_flight()
+    rhythm.asked(start)
+    assert rhythm.may_follow(start)
+    rhythm.answered(start + DECISION_S)
+    assert rhythm.may_follow(start + DECISION_S + JUST_S / 2)
+    assert not rhythm.may_follow(start + DECISION_S + 2 * JUST_S)
 
 
 def test_a_waiting_step_begins_as_soon_as_a_decision_is_answered_and_goes_on_where_none_leaves_a_gap() -> None:

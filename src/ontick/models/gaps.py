@@ -1,13 +1,13 @@
 """When may a model be used for something else than decisions? In the gaps between them, and when none come.
 
 A model does not know for whom it decides; it goes by what it has seen. Decisions that are asked for every 20 ms and
-take 15 leave 5 ms, and a step that takes 6 may begin there if the next decision, which then begins late, is still
+take 16 leave 4 ms, and a step that takes 6 may begin there if the next decision, which then begins late, is still
 answered before the one after it is asked for. With decisions ``interval`` apart, the last asked for at ``asked_at``,
 a step may begin at ``now`` if ``now + step + decision <= asked_at + (2 - SPARE) * interval``. ::
 
     asked at    0        20        40        60        80     ms
-    decided     0--15    21--36    42--57    63--78    80--95
-    step        15--21   36--42    57--63    -         95--101    78 + 6 + 15 = 99 > 60 + 38
+    decided     0--16    22--38    40--56    62--78    80--96
+    step        16--22   -         56--62    -         96--102    38 + 6 + 16 = 60 > 20 + 39
 """
 
 from __future__ import annotations
@@ -23,10 +23,13 @@ QUIET_S = 0.25
 """When no decision has been asked for so long, none is expected: no one flies, or the world stands still."""
 
 PATIENCE_S = 0.5
-"""Where decisions leave no gap, one step is taken after so long all the same: it keeps one decision waiting."""
+"""Where decisions leave no gap, one step is taken after so long all the same, as soon as a decision is answered."""
 
-SPARE = 0.1
+SPARE = 0.05
 """The share of an interval that is left unused: how much clocks and processors may be off."""
+
+JUST_S = 0.001
+"""A decision that was answered so recently has just been answered."""
 
 REMEMBERED = 16
 """Decisions, and steps of each size, that expectations rest on."""
@@ -81,6 +84,10 @@ class Rhythm:
         to_be_done = self._asked_at + (2 - SPARE) * median(self._intervals_s) - _long(self._decisions_s)
         return next((size for size in sizes if now + _long(self._steps_s.get(size, ())) <= to_be_done), None)
 
+    def may_follow(self, now: float) -> bool:
+        """Say whether a step that is taken now comes next after a decision."""
+        return self._open > 0 or self._ended_at is None or now - self._ended_at < JUST_S
+
     @property
     def quiet_at(self) -> float:
         """From when on no decision is expected, if none comes until then."""
@@ -130,9 +137,10 @@ class Gaps:
         with self._changed:
             give_up = time.perf_counter() + PATIENCE_S
             while (size := self._rhythm.fitting(sizes, now := time.perf_counter())) is None:
-                if now >= give_up:
+                until = self._rhythm.quiet_at if now >= give_up else min(give_up, self._rhythm.quiet_at)
+                if now >= give_up and self._rhythm.may_follow(now):
                     return sizes[0]
-                self._changed.wait(max(0.0, min(give_up, self._rhythm.quiet_at) - now))
+                self._changed.wait(until - now)
             return size
 
 
