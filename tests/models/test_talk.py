@@ -103,6 +103,11 @@ def test_words_that_are_no_text_are_mended() -> None:
     assert conversation(Echo()).ask("a\udcffb").text == "1 a?b"
 
 
+def test_no_room_for_a_question_is_said_at_once() -> None:
+    with pytest.raises(OntickError, match="shorten them"):
+        conversation(Echo(), system="x" * ROOM)
+
+
 def test_no_answer_of_no_tokens() -> None:
     with pytest.raises(OntickError, match="1 or more"):
         conversation(Echo(), max_tokens=0)

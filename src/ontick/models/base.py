@@ -165,7 +165,10 @@ class TalkingModel(LanguageModel, Protocol):
     """A model that can hold a conversation while it decides, with the same weights."""
 
     def room(self, messages: Sequence[Message]) -> int:
-        """Return how many tokens an answer may have after ``messages``; below one where they are too long."""
+        """Return how many tokens an answer may have after ``messages``; below one where they are too long.
+
+        Asked for the first time, before a flight, it gets ready for a conversation.
+        """
         ...
 
     def say(self, messages: Sequence[Message], max_tokens: int) -> Generator[Piece]:

@@ -80,11 +80,13 @@ class Conversation:
         """Begin a conversation.
 
         Raises:
-            OntickError: there is no room for answers of ``max_tokens``.
+            OntickError: ``max_tokens`` is no length, or ``system`` leaves no room for a question.
         """
         check_answer_tokens(max_tokens)
         self._model = model
         self._opening = [] if system is None else [Message("system", _clean(system))]
+        if model.room([*self._opening, Message("user", "?")]) < LEAST_ROOM:
+            raise OntickError("the words that are said to the model first leave no room for a question; shorten them")
         self._turns: list[Message] = []
         self._max_tokens = max_tokens
         self._one_question = threading.Lock()

@@ -101,6 +101,7 @@ class LlamaCpp:
 
     def room(self, messages: Sequence[Message]) -> int:
         """Return how many tokens an answer may have; see `TalkingModel.room`."""
+        self._open_voice()
         return self._context_tokens - len(self.tokenize(self.render(messages)))
 
     def say(self, messages: Sequence[Message], max_tokens: int) -> Generator[Piece]:
@@ -166,7 +167,7 @@ class LlamaCpp:
         return tokens[:count]
 
     def _open_voice(self) -> Voice:
-        """Return where conversations are kept, made when the first begins."""
+        """Return where conversations are kept, made when it is first asked for."""
         if self._voice is None:
             with Quiet() as said:
                 context = self._new_context()

@@ -1,7 +1,7 @@
 """Where does llama.cpp keep what is talked about? In a context of its own, on the weights that decide.
 
 So a conversation leaves no trace in what decisions are read in, and neither can push out the other. It costs the
-memory of its keys and values, once someone talks.
+memory of its keys and values, where someone may talk.
 """
 
 from __future__ import annotations

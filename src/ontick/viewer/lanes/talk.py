@@ -43,11 +43,11 @@ class Talk:
         """
         try:
             model = talking_model(word, controller)
+            if self._open is None or self._open.model is not model:
+                self._open = _Open(model, Conversation(model))
         except OntickError:
             self._open = None
             return None
-        if self._open is None or self._open.model is not model:
-            self._open = _Open(model, Conversation(model))
         return {"model": model.info.name}
 
     @property
