@@ -22,6 +22,7 @@ QUICK = (
     "sft_speed",
     "prediction",
     "forward_models",
+    "talking",
     "viewer_load",
 )
 

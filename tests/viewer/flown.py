@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
+from collections.abc import Generator, Sequence
 from typing import ClassVar
 
 from ontick.controllers.base import Decision, Observation
+from ontick.controllers.llm import LanguageModelController
+from ontick.models.base import Choice, Completion, Message, ModelInfo, Piece, Reading
+from ontick.prompts import Prompt
 from ontick.tasks.base import Environment, Task
 from worlds import Counting, CountingTask
 
@@ -95,3 +100,32 @@ class Hangs(Counts):
 class Prints(Counts):
     def __init__(self, task: Task) -> None:
         print("this is no result")
+
+
+class Parrot:
+    """A model that repeats a question word by word, for ever where it is told to; it decides at once."""
+
+    info = ModelInfo("Parrot-1B", "feathers", None, None, (Reading.SCORE,))
+
+    def warm_up(self, messages: Sequence[Message]) -> None:
+        pass
+
+    def choose(self, messages: Sequence[Message], choices: Sequence[str]) -> Choice:
+        return Choice(0, (0.0,) * len(choices), 0, 1, 0.1)
+
+    def complete(self, messages: Sequence[Message], max_tokens: int) -> Completion:
+        return Completion("", None, 0.0, None, None)
+
+    def room(self, messages: Sequence[Message]) -> int:
+        return 10**6
+
+    def say(self, messages: Sequence[Message], max_tokens: int) -> Generator[Piece]:
+        words = messages[-1].content.split()
+        for number, word in enumerate(itertools.cycle(words) if "for ever" in messages[-1].content else words):
+            time.sleep(0.02)
+            yield Piece(f"{word} ", number)
+
+
+class Talks(LanguageModelController):
+    def __init__(self, task: Task) -> None:
+        super().__init__(Parrot(), Prompt(task))

@@ -86,7 +86,7 @@ def test_a_tab_that_comes_late_sees_what_flies(watch: Watch) -> None:
         with tab(watch) as late:
             hello = late.told("hello")
             assert hello["settings"]["task"] == "long"
-            assert hello["lanes"][0] == {"state": "flying", "note": None, "you": False}
+            assert hello["lanes"][0] == {"state": "flying", "note": None, "you": False, "talks": None}
             assert hello["lanes"][1]["state"] == "empty"
             assert late.told("scene") == scene
             assert late.told("tick")["tick"] >= tick["tick"]

@@ -15,6 +15,7 @@ from tyro.conf import EnumChoicesFromValues, FlagCreatePairsOff, subcommand
 
 from ontick.cli.asking import Latency, Models, Probe, Prompt
 from ontick.cli.averaging import Average
+from ontick.cli.chatting import Chat
 from ontick.cli.dagger import Dagger
 from ontick.cli.data import Collect, Data, Export, Import
 from ontick.cli.flying import Cliff, Compare, Demo, Eval, Verdict
@@ -59,6 +60,7 @@ VERBS: tuple[type[Verb], ...] = (
     Pilots,
     Push,
     Watch,
+    Chat,
     Reproduce,
 )
 

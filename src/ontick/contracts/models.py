@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from itertools import islice
 from typing import ClassVar
 
 import numpy as np
@@ -12,7 +14,7 @@ import numpy.typing as npt
 import pytest
 
 from ontick.errors import OntickError
-from ontick.models.base import LanguageModel, LocalModel, Message, Reading
+from ontick.models.base import LanguageModel, LocalModel, Message, Reading, TalkingModel
 
 BEGINNINGS = ("<bos>", "<s>", "<|begin_of_text|>")
 """What models begin every text with; chat templates write it themselves."""
@@ -171,6 +173,53 @@ class LanguageModelContract(WritingModelContract):
         with pytest.raises(OntickError, match="tokens"):
             _local(self.make_model()).text_logprobs("1 2 3 4 5 6 7 8 " * 20_000)
 
+    def test_what_is_said_piece_by_piece_is_what_it_writes(self) -> None:
+        model = _talking(self.make_model())
+        for question in self.QUESTIONS[:2]:
+            asked = _conversation(question)
+            said = list(model.say(asked, 4))
+            written = model.complete(asked, 4)
+            tokens = [piece.token for piece in said if piece.token is not None]
+            if tokens == list(written.tokens or ()):
+                assert "".join(piece.text for piece in said) == written.text
+            for row, token in zip(_local(model).logprobs(asked, tokens), tokens, strict=False):
+                assert row[token] == pytest.approx(row.max(), abs=self.ROUNDING_NATS)
+            assert len(tokens) == 4 or self.ROUNDING_NATS > 0.01 or len(tokens) == written.completion_tokens
+
+    def test_decisions_are_the_same_while_an_answer_is_written(self) -> None:
+        model = _talking(self.make_model())
+        model.warm_up(_conversation("5 5"))
+        alone = [model.choose(_conversation(question), ("0", "1")) for question in self.QUESTIONS]
+        said = [piece.token for piece in model.say(_conversation("8 9"), 3)]
+        meanwhile: list[int | None] = []
+        with closing(model.say(_conversation("8 9"), 3)) as pieces:
+            for question, before in zip(self.QUESTIONS, alone, strict=True):
+                choice = model.choose(_conversation(question), ("0", "1"))
+                assert choice.index == before.index
+                assert choice.logprobs == pytest.approx(before.logprobs, abs=1e-3)
+                assert choice.new_tokens <= before.new_tokens, "what decisions share is not pushed out"
+                meanwhile += [piece.token for piece in islice(pieces, 1)]
+        assert meanwhile == said[: len(meanwhile)]
+
+    def test_one_answer_is_written_at_a_time_and_can_be_ended(self) -> None:
+        model = _talking(self.make_model())
+        asked = _conversation("1 2 3")
+        whole = list(model.say(asked, 3))
+        begun = model.say(asked, 3)
+        if next(begun, None) is not None:
+            with pytest.raises(OntickError, match="still answering"):
+                next(model.say(asked, 3))
+        begun.close()
+        assert list(model.say(asked, 3)) == whole
+
+    def test_a_conversation_has_the_room_that_is_said(self) -> None:
+        model = _talking(self.make_model())
+        assert model.room(_conversation("1 2 3")) > model.room(_conversation("1 2 3 4 5 6")) > 0
+        endless = _conversation("1 2 3 4 5 6 7 8 " * 1_000)
+        assert model.room(endless) < 1
+        with pytest.raises(OntickError, match="tokens"):
+            list(model.say(endless, 3))
+
     def test_no_choice_is_preferred_to_what_the_model_writes(self) -> None:
         model, compared = self.make_model(), 0
         for question in self.QUESTIONS:
@@ -190,6 +239,12 @@ class LanguageModelContract(WritingModelContract):
 def _local(model: LanguageModel) -> LocalModel:
     if not isinstance(model, LocalModel):
         pytest.skip("its tokens cannot be looked at")
+    return model
+
+
+def _talking(model: LanguageModel) -> TalkingModel:
+    if not isinstance(model, TalkingModel):
+        pytest.skip("it cannot be talked with")
     return model
 
 

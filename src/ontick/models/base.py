@@ -6,7 +6,7 @@ assistant's turn asks for that turn to be continued: its words stand after the a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
@@ -157,6 +157,37 @@ class LocalModel(LanguageModel, Protocol):
 
         Raises:
             OntickError: the text is longer than the model's context.
+        """
+        ...
+
+
+class Piece(NamedTuple):
+    """What was added to an answer."""
+
+    text: str
+    """Nothing, while a character is written in several tokens."""
+    token: int | None
+    """None: no further token, but what was left of a character."""
+
+
+@runtime_checkable
+class TalkingModel(LanguageModel, Protocol):
+    """A model that can hold a conversation while it decides, with the same weights."""
+
+    def room(self, messages: Sequence[Message]) -> int:
+        """Return how many tokens an answer may have after ``messages``; below one where they are too long.
+
+        Asked for the first time, before a flight, it gets ready for a conversation.
+        """
+        ...
+
+    def say(self, messages: Sequence[Message], max_tokens: int) -> Generator[Piece]:
+        """Write what `complete` does, piece by piece, while others ask for decisions, which always go first.
+
+        Closing it ends the answer.
+
+        Raises:
+            OntickError: the conversation is longer than the model's context, or another answer is being written.
         """
         ...
 

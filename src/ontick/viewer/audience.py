@@ -23,8 +23,11 @@ MOST_BEHIND = 256
 
 MOST_PAGES = 256
 
-ONLY_NEWEST = frozenset({"settings", "table"})
-"""Messages that say how things stand: an older one need not be sent once there is a newer one."""
+ONLY_NEWEST = frozenset({"settings", "table", "talk"})
+"""Messages that say how things stand: an older one need not be sent once there is a newer one about the same."""
+
+Kind: TypeAlias = tuple[object, ...]
+"""What a message is about: what it says, and on which lane which answer, where it is about one."""
 
 Send: TypeAlias = Callable[[str], Awaitable[None]]
 
@@ -33,17 +36,17 @@ class Page:
     """One page that is open somewhere."""
 
     def __init__(self, first: list[str]) -> None:
-        self.unsaid = deque(("", text) for text in first)
-        """What it has not been sent yet, with what kind of message it is."""
+        self.unsaid: deque[tuple[Kind, str]] = deque(((), text) for text in first)
+        """What it has not been sent yet, with what each is about."""
         self.seen = [0] * LANES
         """By lane, the running number of the tick that it was last sent."""
         self.news = asyncio.Event()
         self.lost = False
         """It is hopelessly behind."""
 
-    def put(self, kind: str, text: str) -> None:
+    def put(self, kind: Kind, text: str) -> None:
         """Have it sent a message."""
-        if kind in ONLY_NEWEST:
+        if kind[0] in ONLY_NEWEST:
             self.unsaid = deque(said for said in self.unsaid if said[0] != kind)
         self.unsaid.append((kind, text))
         self.lost = self.lost or len(self.unsaid) > MOST_BEHIND
@@ -68,7 +71,7 @@ class Audience:
         """Tell something that every page must hear."""
         text = json.dumps(message)
         for page in self._pages:
-            page.put(message["say"], text)
+            page.put(_kind(message), text)
 
     def tick(self, lane: int, message: str) -> None:
         """Put a lane's newest tick in the place of the one before."""
@@ -82,7 +85,7 @@ class Audience:
         for page in self._pages:
             if page.seen[lane] != number:
                 page.seen[lane] = number
-                page.put("tick", text)
+                page.put(("tick",), text)
 
     def newest(self, lane: int) -> str | None:
         """Return the lane's newest tick, for one who comes late."""
@@ -94,7 +97,7 @@ class Audience:
 
     def only(self, page: Page, message: Json) -> None:
         """Tell something to one page."""
-        page.put(message["say"], json.dumps(message))
+        page.put(_kind(message), json.dumps(message))
 
     def join(self, first: list[str]) -> Page:
         """Add a page, which hears ``first`` first; the newest ticks are to be among that."""
@@ -124,3 +127,7 @@ class Audience:
             share_s = len(self._pages) / self._rounds_per_s
             if share_s > 1 / 50:
                 await asyncio.sleep(share_s)
+
+
+def _kind(message: Json) -> Kind:
+    return message["say"], message.get("lane"), message.get("number")

@@ -17,10 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+from ontick.errors import OntickError
 from ontick.evaluation.episodes import Setup
 from ontick.records import Json
 from ontick.replays.library import run_id
-from ontick.viewer.lanes.orders import Begin, Finish, Key, Live, Order, Prepare, Quit, Seize, Stop
+from ontick.viewer.exchanges import Exchanges
+from ontick.viewer.lanes.orders import Ask, Begin, Finish, Hush, Key, Live, Order, Prepare, Quit, Seize, Stop
 from ontick.viewer.lanes.table import Flown
 from ontick.viewer.lanes.told import TICK
 from ontick.viewer.process import LaneProcess
@@ -74,6 +76,9 @@ class Console:
         self.note: str | None = None
         self.you = False
         """Whether a person has the controls."""
+        self.talks: Json | None = None
+        """Which model answers here; None: nobody does."""
+        self.exchanges = Exchanges(number, pages.tell)
         self.shown: dict[str, Json] = {}
         """The scene and, once it has ended, the end of the newest episode."""
         self._pages = pages
@@ -89,7 +94,7 @@ class Console:
 
     def as_json(self) -> Json:
         """Return what the page is told of it."""
-        return {"state": self.state, "note": self.note, "you": self.you}
+        return {"state": self.state, "note": self.note, "you": self.you, "talks": self.talks}
 
     async def prepare(self, setup: Setup, runs: Path, words: tuple[str, ...]) -> bool:
         """Load a controller, unless it is loaded; say whether it can fly. What flew here has been stopped."""
@@ -100,6 +105,7 @@ class Console:
         self.shown = {}
         self._be(State.LOADING)
         if self._process is None:
+            self.exchanges.clear()
             self._loaded = wanted
             process = self._process = LaneProcess(self.number)
             process.hear = partial(self._hear, process)
@@ -135,6 +141,7 @@ class Console:
         process, self._process = self._process, None
         if process is None:
             return
+        self._fall_silent()
         process.order(Quit())
         self._see_off(process, 0.0 if self._answers else QUIT_S)
         self._answers.clear()
@@ -172,6 +179,25 @@ class Console:
         self._held = action
         self._order(Key(action))
 
+    def ask(self, text: str) -> None:
+        """Have the model that flies here answer a question.
+
+        Raises:
+            OntickError: nobody here can, or too many questions wait.
+        """
+        if self.talks is None:
+            raise OntickError("nobody on that lane can answer; fly a language model, such as smollm2 or a pilot")
+        self._order(Ask(self.exchanges.ask(text), text))
+
+    def hush(self) -> None:
+        """End the answer that is under way, and those that wait."""
+        self._order(Hush())
+
+    def _fall_silent(self) -> None:
+        """Whoever answered here has gone."""
+        self.talks = None
+        self.exchanges.end()
+
     def _order(self, order: Order) -> None:
         if self._process is not None:
             self._process.order(order)
@@ -187,6 +213,7 @@ class Console:
         if process is not self._process:
             return  # it was told to, or is known to have
         self._process, self._flying = None, None
+        self._fall_silent()
         self._be(State.FAILED, how)
         while self._answers:
             _answer(self._answers.popleft(), None)
@@ -206,6 +233,12 @@ class Console:
                 self._pages.tell(event["message"])
             case "remark":
                 self._be(self.state, event["note"])
+            case "talk":
+                self.exchanges.hear(event["number"], event["news"])
+            case "ready":
+                self.talks = event["talks"]
+                self._pages.tell(self._as_message())
+                self._reply(event)
             case "ended":
                 self._end(event)
             case "failed":

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
+from unicodedata import category
 
 from ontick.errors import OntickError
 from ontick.records import Json
@@ -17,6 +18,12 @@ LONGEST_MESSAGE = 16_384
 MOST_REACTIONS = 100
 LONGEST_REACTION_MS = 10_000.0
 LARGEST_STAMP = 2.0**53
+
+LONGEST_QUESTION = 1000
+"""Characters."""
+
+UNSPEAKABLE = frozenset({"Cc", "Cs", "Co", "Cn"})
+"""Kinds of characters that are in no question: control characters, halves of characters, and what is none."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +69,28 @@ class Reaction:
 
 
 @dataclass(frozen=True)
+class Ask:
+    """A question to the model that flies on a lane."""
+
+    lane: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Hush:
+    """End the answer that a lane's model is writing, and those that wait."""
+
+    lane: int
+
+
+@dataclass(frozen=True)
 class Ping:
     """Wants to be answered, with this number."""
 
     t: float
 
 
-Message: TypeAlias = Fly | Set | Stop | Seize | Key | Reaction | Ping
+Message: TypeAlias = Fly | Set | Stop | Seize | Key | Reaction | Ask | Hush | Ping
 
 
 def read_message(text: str | None) -> Message:
@@ -119,6 +141,14 @@ def _key(said: Mapping[str, Any]) -> Key:
     return Key(_lane(said), action)
 
 
+def _ask(said: Mapping[str, Any]) -> Ask:
+    found: Any = said["text"]
+    text = found.strip() if isinstance(found, str) else ""
+    if not 0 < len(text) <= LONGEST_QUESTION or any(category(letter) in UNSPEAKABLE for letter in text):
+        raise ValueError(f"text must be a question in one line of at most {LONGEST_QUESTION} characters")
+    return Ask(_lane(said), text)
+
+
 def _reaction(said: Mapping[str, Any]) -> Reaction:
     found: Any = said["ms"]
     times = cast("list[Any]", found) if isinstance(found, list) else None
@@ -141,5 +171,7 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], Message]] = {
     "release": lambda said: Seize(_lane(said), taken=False),
     "key": _key,
     "reaction": _reaction,
+    "ask": _ask,
+    "hush": lambda said: Hush(_lane(said)),
     "ping": lambda said: Ping(_number(said["t"], LARGEST_STAMP)),
 }

@@ -25,7 +25,7 @@ from ontick.replays.assets import PLAYER, asset, asset_names, media_type
 from ontick.viewer import guard, messages
 from ontick.viewer.audience import MOST_PAGES, Audience
 from ontick.viewer.guard import Guard
-from ontick.viewer.messages import Fly, Key, Ping, Reaction, Seize, Set, Stop, read_message
+from ontick.viewer.messages import Ask, Fly, Hush, Key, Ping, Reaction, Seize, Set, Stop, read_message
 from ontick.viewer.shelves import Shelves
 from ontick.viewer.stage import Stage
 
@@ -147,6 +147,7 @@ class Site:
                 first += [json.dumps(scene), *([tick] if tick else [])]
             if ended is not None:
                 first.append(json.dumps(ended))
+            first += map(json.dumps, console.exchanges.messages())
         return first
 
     async def _listen(self, socket: WebSocket, pressed: set[int], reply: Callable[[Json], None]) -> None:
@@ -183,6 +184,10 @@ class Site:
                     pressed.add(lane)
             case Reaction(times_ms):
                 stage.react(times_ms)
+            case Ask(lane, text):
+                stage.ask(lane, text)
+            case Hush(lane):
+                stage.hush(lane)
             case Ping(t):
                 reply({"say": "pong", "t": t})
 

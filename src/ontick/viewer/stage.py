@@ -104,6 +104,18 @@ class Stage:
         # A no-op beyond the actions cannot be answered; it is what holding no key is under that late rule.
         self.consoles[lane].press(None if action is not None and action >= actions else action)
 
+    def ask(self, lane: int, text: str) -> None:
+        """Have the model that flies on a lane answer a question, while it flies.
+
+        Raises:
+            OntickError: nobody there can.
+        """
+        self.consoles[lane].ask(text)
+
+    def hush(self, lane: int) -> None:
+        """End the answer that a lane's model is writing."""
+        self.consoles[lane].hush()
+
     def react(self, times_ms: tuple[float, ...]) -> None:
         """Take in a person's reaction times."""
         self.table.react(times_ms)

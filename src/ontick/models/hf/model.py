@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,9 @@ import numpy.typing as npt
 import torch
 
 from ontick.models.answers import choose_among, fitting, normalised, write_likeliest
-from ontick.models.base import Choice, Completion, Message, ModelInfo, ModelOptions, Reading
+from ontick.models.base import Choice, Completion, Message, ModelInfo, ModelOptions, Piece, Reading
+from ontick.models.beside import Beside
+from ontick.models.gaps import Gaps
 from ontick.models.hf.conversation import Conversation
 from ontick.models.hf.load import Loaded, load, quiet
 from ontick.models.hf.read import (
@@ -63,6 +65,9 @@ class HuggingFace:
         self._ends = end_tokens(loaded)
         written = Conversation(loaded.tokenizer, loaded.name)
         self._template, self._conversation, self.tokenize = written.template, written.tokens, written.tokenize
+        self._gaps = Gaps()
+        self._beside = Beside(self.info.name, self._gaps)
+        self._voice = _Voice(model, self._head, self._lock)
 
     def warm_up(self, messages: Sequence[Message]) -> None:
         """Read the prompt; see `LanguageModel.warm_up`."""
@@ -71,7 +76,7 @@ class HuggingFace:
 
     def choose(self, messages: Sequence[Message], choices: Sequence[str]) -> Choice:
         """Return which of ``choices`` the model would answer first; see `LanguageModel.choose`."""
-        with self._lock:
+        with self._gaps.asked(), self._lock, self._gaps.deciding():
             start = time.perf_counter()
             prompt = self._fitting(self._conversation.tokens(messages))
             answers = self._conversation.answers(messages, prompt, tuple(choices))
@@ -82,16 +87,26 @@ class HuggingFace:
 
     def complete(self, messages: Sequence[Message], max_tokens: int) -> Completion:
         """Return what the model writes; see `LanguageModel.complete`."""
-        with self._lock:
+        with self._gaps.asked(), self._lock, self._gaps.deciding():
             start = time.perf_counter()
             return write_likeliest(
                 self._conversation.tokens(messages),
                 max_tokens,
                 likeliest=lambda read: int(self._reader.read(self._fitting(read)).logits.argmax()),
                 ends=self._ends,
-                decode=lambda said: self._backend.decode(said, skip_special_tokens=True),
+                decode=self._decode,
                 start_s=start,
             )
+
+    def room(self, messages: Sequence[Message]) -> int:
+        """Return how many tokens an answer may have; see `TalkingModel.room`."""
+        return self._context_tokens - len(self.tokenize(self.render(messages)))
+
+    def say(self, messages: Sequence[Message], max_tokens: int) -> Generator[Piece]:
+        """Write an answer beside decisions; see `TalkingModel.say`."""
+        prompt = self.tokenize(self.render(messages))
+        fitting(prompt, self._context_tokens - max_tokens, self.info.name)
+        yield from self._beside.write(prompt, max_tokens, memory=self._voice, ends=self._ends, decode=self._decode)
 
     def logprobs(self, messages: Sequence[Message], answer: Sequence[int]) -> npt.NDArray[np.float32]:
         """Return how likely every token is at each place of an answer; see `LocalModel.logprobs`."""
@@ -119,8 +134,29 @@ class HuggingFace:
         with self._lock:
             return self._conversation.answers(messages, self._conversation.tokens(messages), tuple(choices))
 
+    def _decode(self, said: list[int]) -> str:
+        return self._backend.decode(said, skip_special_tokens=True)
+
     def _fitting(self, prompt: list[int]) -> list[int]:
         return fitting(prompt, self._context_tokens, self.info.name)
+
+
+class _Voice:
+    """A conversation's own cache, on the weights that decide: a `beside.Memory`."""
+
+    def __init__(self, model: Any, head: ChosenHead | None, lock: threading.Lock) -> None:
+        self._reader = GrowingReader(model, head)
+        self._lock = lock
+
+    def keep(self, prompt: list[int]) -> int:
+        """Forget all that is no beginning of ``prompt``; see `beside.Memory.keep`."""
+        with self._lock:
+            return self._reader.keep(prompt)
+
+    def likeliest(self, prompt: list[int]) -> int:
+        """Read what is new of ``prompt``; see `beside.Memory.likeliest`."""
+        with self._lock:
+            return int(self._reader.read(prompt).logits.argmax())
 
 
 def _reader(model: Any, head: ChosenHead | None, context_tokens: int) -> Reader:

@@ -111,6 +111,13 @@ class GrowingReader:
         """Read the prompt."""
         self.read(prompt)
 
+    def keep(self, prompt: Sequence[int]) -> int:
+        """Return with how many tokens of ``prompt`` the cache begins, having forgotten what cannot be cut back."""
+        kept = common_prefix(self._cached, prompt)
+        if not self._can_cut and kept < len(self._cached):
+            self._forget()
+        return min(kept, len(self._cached))
+
     @torch.inference_mode()
     def read(self, prompt: Sequence[int], tokens: Sequence[int] | None = None) -> Reading:
         """Return the logits after ``prompt``; see `Reader.read`."""

@@ -61,6 +61,13 @@ class PrefixMemory:
         self._append(prompt[len(self._there) :])
         return kept
 
+    def keep(self, prompt: list[int]) -> int:
+        """Forget all that is no beginning of ``prompt``; return how many of its tokens are left."""
+        shared = common_prefix(self._there, prompt)
+        if not self._cut(shared):
+            self._forget()
+        return len(self._there)
+
     def read_each(self, prompt: list[int], first: int) -> Iterator[int]:
         """Bring the memory to ``prompt``, and stop after each token from ``prompt[first]`` on.
 

@@ -22,13 +22,16 @@ import numpy.typing as npt
 
 from ontick.errors import OntickError
 from ontick.models.answers import choose_among, fitting, normalised, write_likeliest
-from ontick.models.base import Choice, Completion, Message, ModelInfo, ModelOptions, Reading
+from ontick.models.base import Choice, Completion, Message, ModelInfo, ModelOptions, Piece, Reading
+from ontick.models.beside import Beside
 from ontick.models.chat import ChatTemplate, ConversationTokens
+from ontick.models.gaps import Gaps
 from ontick.models.gguf_file import is_gguf
 from ontick.models.llama import kernels
 from ontick.models.llama.log import Quiet
 from ontick.models.llama.memory import BATCH_TOKENS, PrefixMemory, UnreadableError, sequences
-from ontick.models.llama.threads import attach_threads, free_threads
+from ontick.models.llama.threads import attach_threads, free_threads, share_threads
+from ontick.models.llama.voice import Voice
 
 _api: Any = llama_cpp
 """llama-cpp-python's low-level functions are typed as ctypes stubs that no checker can follow."""
@@ -54,15 +57,15 @@ class LlamaCpp:
             if not self._model:
                 raise OntickError(f"llama.cpp cannot load {path} ({said.last_error}); give another GGUF file")
             self._context_tokens = min(options.context_tokens, _api.llama_model_n_ctx_train(self._model))
-            threads = options.processor_threads
-            parameters = _context_params(self._model, self._context_tokens, threads)
-            self._context = _api.llama_init_from_model(self._model, parameters)
+            self._threads = options.processor_threads
+            self._context = self._new_context()
             if not self._context:
                 _api.llama_model_free(self._model)
                 raise OntickError(f"llama.cpp cannot run {path} ({said.last_error}); give a smaller model")
-            pool = attach_threads(self._context, threads)
+            self._pool = attach_threads(self._context, self._threads)
+        self._contexts = [self._context]
         # Not at exit: a thread that Ctrl-C left in the middle of a call may still be reading.
-        weakref.finalize(self, _free, self._context, self._model, pool).atexit = False
+        weakref.finalize(self, _free, self._contexts, self._model, self._pool).atexit = False
         self._memory = PrefixMemory(self._model, self._context)
         self._vocabulary = _api.llama_model_get_vocab(self._model)
         self.info = ModelInfo(
@@ -74,6 +77,9 @@ class LlamaCpp:
         )
         self._template = self._chat_template()
         self._conversation = ConversationTokens(self._template, self.tokenize, self._special_texts(), self.info.name)
+        self._gaps = Gaps()
+        self._beside = Beside(self.info.name, self._gaps)
+        self._voice: Voice | None = None
 
     def warm_up(self, messages: Sequence[Message]) -> None:
         """Read the prompt; see `LanguageModel.warm_up`."""
@@ -81,11 +87,13 @@ class LlamaCpp:
 
     def choose(self, messages: Sequence[Message], choices: Sequence[str]) -> Choice:
         """Return which of ``choices`` the model would answer first; see `LanguageModel.choose`."""
-        return self._reader.submit(self._choose, messages, tuple(choices)).result()
+        with self._gaps.asked():
+            return self._reader.submit(self._choose, messages, tuple(choices)).result()
 
     def complete(self, messages: Sequence[Message], max_tokens: int) -> Completion:
         """Return what the model writes; see `LanguageModel.complete`."""
-        return self._reader.submit(self._complete, messages, max_tokens).result()
+        with self._gaps.asked():
+            return self._reader.submit(self._complete, messages, max_tokens).result()
 
     def logprobs(self, messages: Sequence[Message], answer: Sequence[int]) -> npt.NDArray[np.float32]:
         """Return how likely every token is at each place of an answer; see `LocalModel.logprobs`."""
@@ -95,29 +103,45 @@ class LlamaCpp:
         """Return how likely a plain text is, token by token; see `LocalModel.text_logprobs`."""
         return self._reader.submit(self._text_logprobs, text).result()
 
+    def room(self, messages: Sequence[Message]) -> int:
+        """Return how many tokens an answer may have; see `TalkingModel.room`."""
+        self._open_voice()
+        return self._context_tokens - len(self.tokenize(self.render(messages)))
+
+    def say(self, messages: Sequence[Message], max_tokens: int) -> Generator[Piece]:
+        """Write an answer beside decisions; see `TalkingModel.say`."""
+        prompt = self.tokenize(self.render(messages))
+        fitting(prompt, self._context_tokens - max_tokens, self.info.name)
+        with self._readable():
+            yield from self._beside.write(
+                prompt, max_tokens, memory=self._open_voice(), ends=self._ends, decode=self._decode
+            )
+
     def _choose(self, messages: Sequence[Message], choices: tuple[str, ...]) -> Choice:
         start = time.perf_counter()
-        prompt = self._conversation.tokens(messages)
-        answers = self._conversation.answers(messages, prompt, choices)
-        prefix_tokens = self._read(prompt)
-        logits = _api.llama_get_logits_ith(self._context, -1)
-        return choose_among(
-            [float(logits[token]) for token in answers],
-            prompt_tokens=len(prompt),
-            prefix_tokens=prefix_tokens,
-            start_s=start,
-        )
+        with self._gaps.deciding():
+            prompt = self._conversation.tokens(messages)
+            answers = self._conversation.answers(messages, prompt, choices)
+            prefix_tokens = self._read(prompt)
+            logits = _api.llama_get_logits_ith(self._context, -1)
+            return choose_among(
+                [float(logits[token]) for token in answers],
+                prompt_tokens=len(prompt),
+                prefix_tokens=prefix_tokens,
+                start_s=start,
+            )
 
     def _complete(self, messages: Sequence[Message], max_tokens: int) -> Completion:
         start = time.perf_counter()
-        return write_likeliest(
-            self._conversation.tokens(messages),
-            max_tokens,
-            likeliest=self._likeliest,
-            ends=lambda token: _api.llama_vocab_is_eog(self._vocabulary, token),
-            decode=lambda said: b"".join(map(self._piece, said)).decode(errors="replace"),
-            start_s=start,
-        )
+        with self._gaps.deciding():
+            return write_likeliest(
+                self._conversation.tokens(messages),
+                max_tokens,
+                likeliest=self._likeliest,
+                ends=self._ends,
+                decode=self._decode,
+                start_s=start,
+            )
 
     def _logprobs(self, messages: Sequence[Message], answer: Sequence[int]) -> npt.NDArray[np.float32]:
         prompt = self._conversation.tokens(messages)
@@ -155,14 +179,40 @@ class LlamaCpp:
             raise OntickError(f"{self.info.name} cannot tokenize the prompt; shorten it")
         return tokens[:count]
 
+    def _open_voice(self) -> Voice:
+        """Return where conversations are kept, made when it is first asked for."""
+        if self._voice is None:
+            with Quiet() as said:
+                context = self._new_context()
+                if not context:
+                    raise OntickError(
+                        f"llama.cpp has no room for a conversation with {self.info.name} ({said.last_error}); "
+                        "give a smaller --model.context-tokens"
+                    )
+                share_threads(context, self._pool)
+            self._contexts.append(context)
+            memory = PrefixMemory(self._model, context)
+            self._voice = Voice(memory, self._reader, lambda: int(self._logits(-1, context).argmax()))
+        return self._voice
+
+    def _new_context(self) -> Any:
+        parameters = _context_params(self._model, self._context_tokens, self._threads)
+        return _api.llama_init_from_model(self._model, parameters)
+
     def _likeliest(self, prompt: list[int]) -> int:
         self._read(prompt)
         return int(self._logits(-1).argmax())
 
-    def _logits(self, at: int) -> npt.NDArray[np.float32]:
+    def _logits(self, at: int, context: Any = None) -> npt.NDArray[np.float32]:
         """Return llama.cpp's own memory, shape (vocabulary,): good until the next reading."""
-        logits = _api.llama_get_logits_ith(self._context, at)
+        logits = _api.llama_get_logits_ith(context or self._context, at)
         return np.ctypeslib.as_array(logits, shape=(_api.llama_vocab_n_tokens(self._vocabulary),))
+
+    def _ends(self, token: int) -> bool:
+        return _api.llama_vocab_is_eog(self._vocabulary, token)
+
+    def _decode(self, said: list[int]) -> str:
+        return b"".join(map(self._piece, said)).decode(errors="replace")
 
     def _piece(self, token: int) -> bytes:
         buffer = ctypes.create_string_buffer(256)
@@ -243,7 +293,8 @@ def _context_params(model: Any, context_tokens: int, threads: int) -> Any:
     return params
 
 
-def _free(context: Any, model: Any, pool: ctypes.c_void_p | None) -> None:
-    _api.llama_free(context)
+def _free(contexts: list[Any], model: Any, pool: ctypes.c_void_p | None) -> None:
+    for context in contexts:
+        _api.llama_free(context)
     free_threads(pool)
     _api.llama_model_free(model)

@@ -49,6 +49,13 @@ def attach_threads(context: Any, count: int) -> ctypes.c_void_p | None:
     return pool or None
 
 
+def share_threads(context: Any, pool: ctypes.c_void_p | None) -> None:
+    """Let another context compute with the threads of ``pool``, which must never be used by two at once."""
+    library = _library()
+    if pool is not None and library is not None:
+        library.llama_attach_threadpool(ctypes.c_void_p(context), pool, pool)
+
+
 def free_threads(pool: ctypes.c_void_p | None) -> None:
     """End the threads of a pool whose context is gone."""
     library = _library()

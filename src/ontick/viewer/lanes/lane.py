@@ -28,10 +28,11 @@ from ontick.loop import Interrupted, fly
 from ontick.records import Flight, Tick
 from ontick.viewer.lanes.controls import Controls
 from ontick.viewer.lanes.ending import ending
-from ontick.viewer.lanes.orders import Begin, Finish, Key, Live, Order, Prepare, Quit, Seize, Stop
+from ontick.viewer.lanes.orders import Ask, Begin, Finish, Hush, Key, Live, Order, Prepare, Quit, Seize, Stop
 from ontick.viewer.lanes.recording import Recording
 from ontick.viewer.lanes.slow_motion import StageTime
 from ontick.viewer.lanes.story import Describer, Story
+from ontick.viewer.lanes.talk import Talk
 from ontick.viewer.lanes.told import Told
 from ontick.viewer.settings import YOU
 
@@ -69,6 +70,7 @@ class Lane:
         self._prepared: Prepared | None = None
         self._describer: Describer | None = None
         self._recording: Recording | None = None
+        self._talk = Talk(told)
         self._pace = Pace()
         self._stopped = 0
         """The newest episode that is to end, by its running number."""
@@ -120,6 +122,10 @@ class Lane:
             case Key(action):
                 if controls is not None:
                     controls.press(action)
+            case Ask():
+                self._talk.ask(order)
+            case Hush():
+                self._talk.stop()
             case Begin():
                 self._stopping.clear()
                 self._controls = Controls(self._pace, order)  # what is ordered next is for this episode already
@@ -141,7 +147,7 @@ class Lane:
             case Prepare():
                 self._finish()
                 self._prepare(job)
-                self._told.event("ready")
+                self._told.event("ready", talks=self._talk.begin(job.setup.controller, self._bare))
             case Begin():
                 self._begin(job)
             case _:
@@ -159,6 +165,10 @@ class Lane:
         if self._describer is None:
             self._describer = Describer(self._number, prepared.task, word, prepared.controller)
         self._recording = Recording(prepared.task, replace(prepared.setup, controller=word), job.runs, job.words)
+
+    @property
+    def _bare(self) -> object:
+        return None if self._prepared is None else self._prepared.bare
 
     def _begin(self, order: Begin) -> None:
         """Fly an episode, record it and tell how it ended."""
@@ -181,7 +191,7 @@ class Lane:
     def _fly(self, prepared: Prepared, controls: Controls, controller: Controller, seed: int) -> Flight:
         def observe(tick: Tick) -> None:
             controls.next_tick = tick.tick + 1
-            self._told.tick(tick, controls.you)
+            self._told.tick(tick, controls.you, self._talk.is_answering)
             if self._is_stopped(controls.episode):
                 raise KeyboardInterrupt
 

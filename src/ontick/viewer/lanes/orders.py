@@ -67,6 +67,20 @@ class Key:
 
 
 @dataclass(frozen=True)
+class Ask:
+    """A question to the model that flies."""
+
+    number: int
+    """Its running number on the lane."""
+    text: str
+
+
+@dataclass(frozen=True)
+class Hush:
+    """End the answer that is under way, and those that wait."""
+
+
+@dataclass(frozen=True)
 class Finish:
     """End the run: its summary is written."""
 
@@ -76,4 +90,4 @@ class Quit:
     """End the run and the process."""
 
 
-Order: TypeAlias = Prepare | Live | Begin | Stop | Seize | Key | Finish | Quit
+Order: TypeAlias = Prepare | Live | Begin | Stop | Seize | Key | Ask | Hush | Finish | Quit

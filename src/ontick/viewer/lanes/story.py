@@ -10,6 +10,7 @@ from collections import Counter
 
 from ontick.controllers.llm import LanguageModelController
 from ontick.evaluation.statistics import percentiles
+from ontick.evaluation.talked import Talked
 from ontick.late import Source
 from ontick.prompts import Prompt
 from ontick.records import AnswerRecord, Json, State, Tick
@@ -23,6 +24,10 @@ FURTHER_DECIMALS = 2
 """Of a value, beyond those that its feature says are worth telling."""
 
 
+TALKED_LATENCIES = 500
+"""Of decisions while the model answers a page, and while it does not: the newest."""
+
+
 class Describer:
     """Tells of the episodes of a task that a controller flies; ``env`` is one of its own, never the flown one."""
 
@@ -33,6 +38,8 @@ class Describer:
         self.env: Environment = task.make()
         self.teacher = self._teacher if task.has_teacher else None
         self.controller = controller if isinstance(controller, LanguageModelController) else None
+        self.talked = Talked(TALKED_LATENCIES)
+        """How the lane's flights went while the model answered a page, and while it did not."""
         self.decimals = [feature.decimals + FURTHER_DECIMALS for feature in task.features]
 
     def scene(self, episode: int, seed: int) -> Json:
@@ -93,9 +100,11 @@ class Story:
         """Return the message that the episode begins with."""
         return self._describer.scene(self._episode, self._seed)
 
-    def add(self, tick: Tick, you: bool) -> None:
-        """Take in a tick; ``you``: a person had the controls."""
+    def add(self, tick: Tick, you: bool, answering: bool) -> None:
+        """Take in a tick; ``you``: a person had the controls; ``answering``: the model was writing an answer too."""
         self._tick, self._you = tick, you
+        if not you:
+            self._describer.talked.add(tick, answering=answering)
         self._sources[tick.source] += 1
         self._states.append(tick.observation)
         self._reward += tick.reward
@@ -128,6 +137,7 @@ class Story:
             "decision_ms": self._percentiles(),
             "teacher": None if describer.teacher is None else describer.teacher(tick.observation),
             "you": self._you,
+            "talk": describer.talked.as_json() if describer.talked.any_answer else None,
             "answer": None if self._answer is None or self._you else self._told(self._answer),
         }
 

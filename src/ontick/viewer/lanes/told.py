@@ -26,6 +26,7 @@ TICK, EVENT = b"t", b"e"
 class _Flown(NamedTuple):
     tick: Tick
     you: bool
+    answering: bool
 
 
 class _Pause(NamedTuple):
@@ -48,9 +49,12 @@ class Told:
         """Begin to tell of an episode."""
         self._said.put(story)
 
-    def tick(self, tick: Tick, you: bool) -> None:
-        """Tell of a tick, unless a newer one comes first; ``you``: a person has the controls. Returns at once."""
-        self._said.put(_Flown(tick, you))
+    def tick(self, tick: Tick, you: bool, answering: bool) -> None:
+        """Tell of a tick, unless a newer one comes first; returns at once.
+
+        ``you``: a person has the controls; ``answering``: the model is writing an answer as well.
+        """
+        self._said.put(_Flown(tick, you, answering))
 
     def event(self, kind: str, **what: object) -> None:
         """Tell of something that happens once."""

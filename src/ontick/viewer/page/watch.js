@@ -14,12 +14,13 @@ import { Setup } from "ontick/setup.js";
 import { Spoken } from "ontick/spoken.js";
 import { Stage } from "ontick/stage.js";
 import { showTable } from "ontick/table.js";
+import { Talk } from "ontick/talk.js";
 
 const LANES = 2;
 const WORDS_EVERY_MS = 100;
 const STEP_MS = 10;
 const GONE = "The connection is lost and is tried again. If `ontick watch` was started anew, open the address that it printed.";
-const DEFAULT_LANE = { state: "empty", note: null, you: false };
+const DEFAULT_LANE = { state: "empty", note: null, you: false, talks: null };
 
 const bench = document.getElementById("stage");
 const send = (message) => link.send(message);
@@ -43,6 +44,7 @@ const hearing = {
     delay.offer(message.limits);
     say(document.getElementById("version"), `Ontick ${message.version}`);
     hearing.settings(message);
+    for (const { talk } of lanes) talk.forget();
     message.lanes.forEach((lane, number) => hearing.lane({ lane: number, ...lane }));
     showTable(message.table);
   },
@@ -59,6 +61,7 @@ const hearing = {
     lane.state = { ...DEFAULT_LANE, ...message };
     lane.stage.setLane(lane.state, settings?.controllers[message.lane]);
     lane.hands.setLane(lane.state);
+    lane.talk.setLane(lane.state);
     const states = lanes.map(({ state }) => state.state);
     bench.dataset.lanes = String(countLanes());
     setup.setBusy(states.includes("flying") || states.includes("loading"));
@@ -72,11 +75,12 @@ const hearing = {
     allow();
   },
   tick(tick) {
-    const { stage, gauges } = lanes[tick.lane];
+    const { stage, gauges, talk } = lanes[tick.lane];
     if (tick.episode !== stage.flight?.episode) return;
     const now = performance.now();
     stage.tick(tick, now);
     gauges.tick(tick);
+    talk.tick(tick);
     spoken.tick(tick, now);
   },
   ended(end) {
@@ -85,6 +89,7 @@ const hearing = {
     stage.ended(end, performance.now());
     spoken.ended(end, countLanes());
   },
+  talk: (message) => lanes[message.lane].talk.hear(message),
   table: ({ rows }) => showTable(rows),
   refused: ({ why }) => notice(why, "refused"),
   pong() {},
@@ -115,6 +120,7 @@ function makeLane(lane) {
     stage: new Stage(parts, (run, number) => replays.open(run, number)),
     gauges: new Gauges(parts),
     hands: new Hands(lane, parts, send),
+    talk: new Talk(lane, parts, send),
     state: DEFAULT_LANE,
   };
 }
@@ -145,8 +151,9 @@ let wordsAt = 0;
 function draw(now) {
   const wordsToo = now - wordsAt >= WORDS_EVERY_MS;
   if (wordsToo) wordsAt = now;
-  for (const { stage, gauges } of lanes) {
+  for (const { stage, gauges, talk } of lanes) {
     stage.frame(now, wordsToo);
+    talk.frame(wordsToo);
     gauges.frame(stage.motion.timeMs, wordsToo);
   }
   requestAnimationFrame(draw);
