@@ -163,6 +163,7 @@ ORDER: tuple[str, ...] = (
     "learning.sft.tokens",
     "learning.sft.shared",
     "learning.sft.distil",
+    "learning.sft.aim",
     "learning.sft.general",
     "learning.sft.rehearsal",
     "learning.sft.retention",

@@ -77,7 +77,7 @@ def arguments(settings: SftSettings, training: Path) -> Any:
             f"a batch of {optimiser.batch} cannot be shared by {world} processes in {optimiser.accumulate} parts each; "
             "choose an --optimiser.batch that they divide"
         )
-    kept = settings.keep.batch if settings.keep.on else 0
+    kept = settings.keep.batch if settings.keep.rehearses else 0
     if kept % parts:
         raise OntickError(
             f"{kept} conversations cannot be shared by {world} processes in {optimiser.accumulate} parts each; "

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ontick.dead_time import Awareness, DeadTime
 from ontick.learning.balance import Balance, balance_weights
 from ontick.learning.dataset import Dataset, Demonstrations, dead_time_of, joined
+from ontick.learning.sft.aim import Aim
 from ontick.learning.sft.folder import TrainingFolder
 from ontick.learning.sft.model import Parent, Student
 from ontick.learning.sft.rehearsal import Keeper
@@ -64,6 +65,8 @@ class Plan(NamedTuple):
     """Who keeps it near its base."""
     retention: Retention | None = None
     """Who measures what it has kept, in the main process."""
+    aim: Aim | None = None
+    """What holds an adapter to the flying prompts' directions."""
 
     @property
     def aware(self) -> Awareness | None:

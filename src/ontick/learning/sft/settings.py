@@ -114,6 +114,9 @@ class KeepOptions:
     """Conversations of a step, in all processes together."""
     answer_tokens: int = 64
     """The longest answer that is rehearsed."""
+    aim: float = 0.0
+    """lora: the adapter reads only where the flying prompts are so many times as strong as general talk; 0: anywhere.
+    """
     questions: str = ALL
     """By which it is measured what is kept: all, few, a file, or all+FILE."""
     bound: float = 0.95
@@ -122,7 +125,12 @@ class KeepOptions:
 
     @property
     def on(self) -> bool:
-        """Whether anything is rehearsed."""
+        """Whether anything is kept."""
+        return self.rehearses or self.aim > 0
+
+    @property
+    def rehearses(self) -> bool:
+        """Whether conversations are read in every step."""
         return self.kl > 0 or self.replay > 0
 
 
@@ -208,8 +216,10 @@ class SftSettings:
             raise OntickError(
                 f"--distil.temperature {self.distil.temperature} cannot be; give more than 0, such as 0.2"
             )
-        if not (0 <= keep.kl < math.inf and 0 <= keep.replay < math.inf):
-            raise OntickError("--keep.kl and --keep.replay cannot be negative; give 0 (off) or more, such as 1")
+        if not all(0 <= value < math.inf for value in (keep.kl, keep.replay, keep.aim)):
+            raise OntickError("--keep.kl, .replay and .aim cannot be negative; give 0 (off) or more, such as 1")
+        if keep.aim and self.method is not Method.LORA:
+            raise OntickError("--keep.aim says what an adapter reads; leave it out, or train with: lora")
         if not 0 <= keep.bound <= 1 or not 0 <= selection.tradeoff <= 1:
             raise OntickError("--keep.bound and --selection.tradeoff are shares; give 0 to 1")
         if selection.tradeoff and not selection.every:
@@ -217,7 +227,7 @@ class SftSettings:
                 "--selection.tradeoff chooses among checkpoints; add --selection.every 100, or leave it out"
             )
         if keep.conversations != SHIPPED and not keep.on:
-            raise OntickError("--keep.conversations is not rehearsed; add --keep.kl 1 or --keep.replay 1")
+            raise OntickError("--keep.conversations are not used; add --keep.kl 1, --keep.replay 1 or --keep.aim 5")
         if not 0 <= optimiser.warmup < 1 or not 0 <= lora.dropout < 1:
             raise OntickError("--optimiser.warmup and --lora.dropout are shares; give 0 or more and less than 1")
         if not 0 <= optimiser.weight_decay < math.inf or not 0 <= optimiser.clip < math.inf:

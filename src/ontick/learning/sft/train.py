@@ -22,6 +22,7 @@ from ontick.evaluation.episodes import Progress, silent
 from ontick.evaluation.questions import choose_questions
 from ontick.learning.dataset import read_dataset
 from ontick.learning.sft import guard
+from ontick.learning.sft.aim import Aim, directions_of
 from ontick.learning.sft.arguments import arguments, is_main_process, quiet_libraries, tensorboard, told_where
 from ontick.learning.sft.distil import Teaching
 from ontick.learning.sft.folder import LOGS, TrainingFolder
@@ -29,12 +30,12 @@ from ontick.learning.sft.general import chats_digest, choose_chats
 from ontick.learning.sft.model import Parent, Student, as_parent_was, load_word, make_student
 from ontick.learning.sft.plan import Lesson, Plan, lesson_of
 from ontick.learning.sft.policy import BatchPolicy
-from ontick.learning.sft.rehearsal import Keeper, rehearsal_of
+from ontick.learning.sft.rehearsal import Keeper, Rehearsal, rehearsal_of
 from ontick.learning.sft.result import card_of, metrics_of, save
 from ontick.learning.sft.retention import Retention
 from ontick.learning.sft.settings import SftSettings, SftSetup
-from ontick.learning.sft.shared import BatchReader, SharedPrefix, fitting_reader
-from ontick.learning.sft.tokens import Asks, tokenise
+from ontick.learning.sft.shared import SharedPrefix, fitting_reader
+from ontick.learning.sft.tokens import Asks, Examples, tokenise
 from ontick.learning.sft.trainer import AnswerTrainer, Collator, Examiner, Reports, silenced
 from ontick.models.base import LocalModel, ModelOptions
 from ontick.models.hf.conversation import Conversation
@@ -52,6 +53,9 @@ from ontick.tasks.base import Task
 _torch: Any = torch
 
 _log = logging.getLogger(__name__)
+
+AIMED_BY = 200
+"""Prompts, and conversations, by which an adapter is aimed."""
 
 COMPARED = 4
 """Examples by which it is found out whether a model can read them in one row."""
@@ -150,23 +154,24 @@ def _prepare(
         _check_flight(task, settings, student, demos.rows(settings.prompt.pending))
     some = guard.spread(len(demos), COMPARED)
     reader = fitting_reader(model, examples.prefix, [examples.suffixes[number].tolist() for number in some])
-    keeper = retention = None
+    keeper = retention = aim = None
     if settings.remembers:
         questions = choose_questions(settings.keep.questions)
         with args.main_process_first(desc="reading what the base knows"):
             base = load_word(settings.base, ModelOptions(dtype=settings.dtype, device=settings.device))
-            if settings.keep.on:
-                keeper = _keeper(settings, student, base, reader, digest, progress)
+            rehearsal = _rehearsal(settings, student, base, digest, progress) if settings.keep.on else None
+            if rehearsal is not None and settings.keep.rehearses:
+                keeper = Keeper(rehearsal, reader, kl=settings.keep.kl, replay=settings.keep.replay)
+            if rehearsal is not None and settings.keep.aim:
+                aim = _aim(settings, student, examples, rehearsal)
             if args.process_index == 0:
                 prompts = [examples.whole(number) for number in guard.spread(len(demos), guard.LOOKED_AT)]
                 retention = Retention(base, questions, prompts)
-    return Plan(task, settings, lesson, student, examples, reader, folder, args, origin, digest, keeper, retention)
+    return Plan(task, settings, lesson, student, examples, reader, folder, args, origin, digest, keeper, retention, aim)
 
 
-def _keeper(
-    settings: SftSettings, student: Student, base: Loaded, reader: BatchReader, digest: str, progress: Progress
-) -> Keeper:
-    """Return what keeps ``student`` near its base.
+def _rehearsal(settings: SftSettings, student: Student, base: Loaded, digest: str, progress: Progress) -> Rehearsal:
+    """Return what the base says in the conversations that are to be kept.
 
     Raises:
         OntickError: the conversations cannot be read, or the student reads them as other tokens than its base.
@@ -174,8 +179,21 @@ def _keeper(
     keep = settings.keep
     chats = choose_chats(keep.conversations)
     guard.check_same_chats(student.asker.conversation, Conversation(base.tokenizer, base.name), chats)
-    rehearsal = rehearsal_of(base, chats, keep.answer_tokens, digest, progress)
-    return Keeper(rehearsal, reader, kl=keep.kl, replay=keep.replay)
+    return rehearsal_of(base, chats, keep.answer_tokens, digest, progress)
+
+
+def _aim(settings: SftSettings, student: Student, examples: Examples, rehearsal: Rehearsal) -> Aim:
+    """Return what holds an adapter to the directions of the flying prompts.
+
+    Raises:
+        OntickError: there are none in some layer.
+    """
+    prompts = [examples.whole(number) for number in guard.spread(len(examples.suffixes), AIMED_BY)]
+    chats = [
+        [*rehearsal.prefix, *rehearsal.chats[number].tolist()] for number in guard.spread(len(rehearsal), AIMED_BY)
+    ]
+    own = max(map(len, examples.suffixes))
+    return Aim(student.model, directions_of(student.model, prompts, chats, own, settings.keep.aim))
 
 
 def _memory(plan: Plan) -> Callable[[], Json] | None:
@@ -245,7 +263,11 @@ def _train(plan: Plan, progress: Progress) -> PilotCard:
             train_dataset=plan.order.tolist(),
             eval_dataset=list(settings.selection.seeds) or None,
             data_collator=Collator(plan.examples, plan.reader, plan.keeper),
-            callbacks=[Reports(progress, settings.selection), *tensorboard(folder.training / LOGS)],
+            callbacks=[
+                Reports(progress, settings.selection),
+                *tensorboard(folder.training / LOGS),
+                *([] if plan.aim is None else [plan.aim]),
+            ],
         )
     )
     with args.main_process_first(desc="finding the last checkpoint"):

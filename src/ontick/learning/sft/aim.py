@@ -1,0 +1,137 @@
+"""Which directions of each layer's input are the flying prompts', and how is an adapter held to them?
+
+What an adapter adds to a layer is B A x. In most directions inputs x vary as much in general conversations as in flying
+prompts, so whatever A reads there changes all talk. In some they do not: those with the largest ratio of the two mean
+squares v' F v / v' G v, which are generalised eigenvectors of the two matrices of second moments F and G (as in common
+spatial patterns: Koles, Lazar and Zhou 1990, doi:10.1007/BF01129656). Held to where the ratio is large, an adapter
+reads the flying prompts and hardly anything else, whatever it learns. The directions are found before the first step,
+and A is brought back to them after each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import transformers
+
+from ontick.errors import OntickError
+
+_torch: Any = torch
+_Callback: Any = transformers.TrainerCallback
+
+FIRST = "lora_A"
+"""The matrix of an adapter that reads."""
+
+FLOOR = 1e-3
+"""Of the mean of G's eigenvalues, added to all of them: directions that general talk hardly uses count as much."""
+
+Directions = dict[str, torch.Tensor]
+"""For each adapted layer an orthonormal basis of what it may read, shape (inputs, directions)."""
+
+
+def directions_of(
+    model: Any, prompts: Sequence[Sequence[int]], chats: Sequence[Sequence[int]], own: int, ratio: float
+) -> Directions:
+    """Return where the flying prompts are at least ``ratio`` times as strong as general conversations.
+
+    Args:
+        model: the model with a new adapter, which must not have learnt anything yet.
+        prompts: flying prompts, in tokens.
+        chats: general conversations, in tokens.
+        own: so many of the last tokens of a prompt are its own; those before are the same in all.
+        ratio: the bound.
+
+    Raises:
+        OntickError: in some layer there is no such direction.
+    """
+    flying, general = _moments(model, prompts, own), _moments(model, chats, None)
+    found: dict[int, torch.Tensor] = {}
+    bases: Directions = {}
+    for name, (moments, number) in flying.items():
+        if number not in found:
+            found[number] = _basis(moments, general[name][0], ratio)
+        if not found[number].shape[1]:
+            raise OntickError(
+                f"in {name} no direction is {ratio:g} times as strong in the prompts as in talk; lower --keep.aim"
+            )
+        bases[name] = found[number]
+    return bases
+
+
+def _basis(flying: torch.Tensor, general: torch.Tensor, ratio: float) -> torch.Tensor:
+    size = len(general)
+    floor = FLOOR * general.trace() / size * _torch.eye(size, dtype=general.dtype)
+    inverse = _torch.linalg.inv(_torch.linalg.cholesky(general + floor))
+    values, vectors = _torch.linalg.eigh(inverse @ flying @ inverse.T)
+    chosen = inverse.T @ vectors[:, values >= ratio]
+    return _torch.linalg.qr(chosen).Q.float()
+
+
+@torch.no_grad()
+def _moments(model: Any, texts: Sequence[Sequence[int]], last: int | None) -> dict[str, tuple[torch.Tensor, int]]:
+    """Return for each adapted layer the mean of x x' over the tokens, and a number: layers that read the same share it.
+
+    ``last``: so many of the last tokens count; None: all.
+    """
+    layers = {name: layer for name, layer in model.named_modules() if hasattr(layer, FIRST)}
+    sums: list[torch.Tensor] = []
+    whose: dict[str, int] = {}
+    seen: list[Any] = [None, -1]
+
+    def hook(name: str) -> Any:
+        def see(_: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+            given = inputs[0]
+            if given is not seen[0]:
+                seen[:] = [given, seen[1] + 1]
+                rows = given[0, 0 if last is None else -last :].double()
+                if seen[1] == len(sums):
+                    sums.append(_torch.zeros(rows.shape[1], rows.shape[1], dtype=_torch.double))
+                sums[seen[1]] += (rows.T @ rows).cpu()
+            whose[name] = seen[1]
+
+        return see
+
+    hooks = [layer.register_forward_pre_hook(hook(name)) for name, layer in layers.items()]
+    learning = model.training
+    model.eval()
+    try:
+        for text in texts:
+            seen[:] = [None, -1]
+            model(torch.tensor([list(text)], device=model.device), use_cache=False, logits_to_keep=1)
+    finally:
+        model.train(learning)
+        for each in hooks:
+            each.remove()
+    tokens = sum(len(text) if last is None else min(last, len(text)) for text in texts)
+    return {name: (sums[number] / tokens, number) for name, number in whose.items()}
+
+
+class Aim(_Callback):
+    """Brings what an adapter reads back to ``directions`` after every step."""
+
+    def __init__(self, model: Any, directions: Directions) -> None:
+        self._pairs = [
+            (weights, directions[name].to(weights.device))
+            for name, layer in model.named_modules()
+            if name in directions
+            for weights in getattr(layer, FIRST).parameters()
+        ]
+
+    @torch.no_grad()
+    def bring_back(self, *, as_large: bool = False) -> None:
+        """Leave of every row what lies in the directions; ``as_large``: made as long as it was."""
+        for weights, basis in self._pairs:
+            kept = (weights.float() @ basis) @ basis.T
+            if as_large:
+                kept *= weights.float().norm(dim=1, keepdim=True) / kept.norm(dim=1, keepdim=True)
+            weights.copy_(kept.to(weights.dtype))
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Begin there."""
+        self.bring_back(as_large=state.global_step == 0)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Come back there."""
+        self.bring_back()
