@@ -14,7 +14,7 @@ TASK = lunar_lander.TASK
 FREE = "ablation-as-it-is"
 """The row of the training that keeps nothing: what all others are compared with."""
 
-KEEP = "--keep.kl 2 --keep.replay 0.3 --keep.answer-tokens 32"
+KEEP = "--keep.aim 8 --keep.kl 1.5 --keep.answer-tokens 32"
 """What is rehearsed by the pilots that are meant to talk."""
 
 NARROW = {
@@ -25,12 +25,12 @@ NARROW = {
 """Ways to change less, of `lunar_lander`: what each is called beside the others."""
 
 KEPT = {
-    "keep-both": ("divergence 2 and replay 0.3", KEEP),
-    "keep-kl": ("divergence 2", "--keep.kl 2 --keep.answer-tokens 32"),
-    "keep-kl-weak": ("divergence 0.3", "--keep.kl 0.3 --keep.answer-tokens 32"),
+    "keep-both": ("aimed, divergence 1.5", KEEP),
+    "keep-aim": ("aimed", "--keep.aim 8 --keep.answer-tokens 32"),
+    "keep-kl": ("divergence 1.5", "--keep.kl 1.5 --keep.answer-tokens 32"),
     "keep-replay": ("replay 1", "--keep.replay 1 --keep.answer-tokens 32"),
 }
-"""Ways to rehearse: what each is called, and its options."""
+"""Ways to keep: what each is called, and its options."""
 
 AVERAGED = {"averaged": FREE, "averaged-kept": "keep-both"}
 """Lines between the base and a row's pilot."""

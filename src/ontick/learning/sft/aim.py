@@ -37,7 +37,7 @@ def directions_of(
     """Return where the flying prompts are at least ``ratio`` times as strong as general conversations.
 
     Args:
-        model: the model with a new adapter, which must not have learnt anything yet.
+        model: the model with its adapter, which is left out of account.
         prompts: flying prompts, in tokens.
         chats: general conversations, in tokens.
         own: so many of the last tokens of a prompt are its own; those before are the same in all.
@@ -97,15 +97,31 @@ def _moments(model: Any, texts: Sequence[Sequence[int]], last: int | None) -> di
     learning = model.training
     model.eval()
     try:
-        for text in texts:
-            seen[:] = [None, -1]
-            model(torch.tensor([list(text)], device=model.device), use_cache=False, logits_to_keep=1)
+        with model.disable_adapter():
+            for text in texts:
+                seen[:] = [None, -1]
+                model(torch.tensor([list(text)], device=model.device), use_cache=False, logits_to_keep=1)
     finally:
         model.train(learning)
         for each in hooks:
             each.remove()
     tokens = sum(len(text) if last is None else min(last, len(text)) for text in texts)
     return {name: (sums[number] / tokens, number) for name, number in whose.items()}
+
+
+def widened(model: Any, directions: Directions) -> Directions:
+    """Return the directions together with those that the adapter reads already."""
+    found: Directions = {}
+    for name, layer in model.named_modules():
+        if name in directions:
+            read = [weights.detach().float().T.cpu() for weights in _reads(layer)]
+            found[name] = _torch.linalg.qr(_torch.cat([directions[name], *read], dim=1)).Q
+    return found
+
+
+def _reads(layer: Any) -> list[Any]:
+    """Return the matrices by which a layer's adapters read."""
+    return list(getattr(layer, FIRST).parameters())
 
 
 class Aim(_Callback):
@@ -116,7 +132,7 @@ class Aim(_Callback):
             (weights, directions[name].to(weights.device))
             for name, layer in model.named_modules()
             if name in directions
-            for weights in getattr(layer, FIRST).parameters()
+            for weights in _reads(layer)
         ]
 
     @torch.no_grad()

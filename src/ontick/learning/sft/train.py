@@ -22,7 +22,7 @@ from ontick.evaluation.episodes import Progress, silent
 from ontick.evaluation.questions import choose_questions
 from ontick.learning.dataset import read_dataset
 from ontick.learning.sft import guard
-from ontick.learning.sft.aim import Aim, directions_of
+from ontick.learning.sft.aim import Aim, directions_of, widened
 from ontick.learning.sft.arguments import arguments, is_main_process, quiet_libraries, tensorboard, told_where
 from ontick.learning.sft.distil import Teaching
 from ontick.learning.sft.folder import LOGS, TrainingFolder
@@ -163,7 +163,7 @@ def _prepare(
             if rehearsal is not None and settings.keep.rehearses:
                 keeper = Keeper(rehearsal, reader, kl=settings.keep.kl, replay=settings.keep.replay)
             if rehearsal is not None and settings.keep.aim:
-                aim = _aim(settings, student, examples, rehearsal)
+                aim = _aim(settings, student, examples, rehearsal, goes_on=origin is not None and not anew)
             if args.process_index == 0:
                 prompts = [examples.whole(number) for number in guard.spread(len(demos), guard.LOOKED_AT)]
                 retention = Retention(base, questions, prompts)
@@ -182,8 +182,8 @@ def _rehearsal(settings: SftSettings, student: Student, base: Loaded, digest: st
     return rehearsal_of(base, chats, keep.answer_tokens, digest, progress)
 
 
-def _aim(settings: SftSettings, student: Student, examples: Examples, rehearsal: Rehearsal) -> Aim:
-    """Return what holds an adapter to the directions of the flying prompts.
+def _aim(settings: SftSettings, student: Student, examples: Examples, rehearsal: Rehearsal, *, goes_on: bool) -> Aim:
+    """Return what holds an adapter to the directions of the flying prompts; one that goes on keeps its own besides.
 
     Raises:
         OntickError: there are none in some layer.
@@ -193,7 +193,8 @@ def _aim(settings: SftSettings, student: Student, examples: Examples, rehearsal:
         [*rehearsal.prefix, *rehearsal.chats[number].tolist()] for number in guard.spread(len(rehearsal), AIMED_BY)
     ]
     own = max(map(len, examples.suffixes))
-    return Aim(student.model, directions_of(student.model, prompts, chats, own, settings.keep.aim))
+    directions = directions_of(student.model, prompts, chats, own, settings.keep.aim)
+    return Aim(student.model, widened(student.model, directions) if goes_on else directions)
 
 
 def _memory(plan: Plan) -> Callable[[], Json] | None:

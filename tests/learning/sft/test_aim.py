@@ -1,0 +1,134 @@
+"""An aimed adapter reads only where the flying prompts stand out, whatever it learns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import students
+from ontick.errors import OntickError
+from ontick.learning.sft import aim
+from ontick.learning.sft.aim import Aim, directions_of, widened
+from ontick.learning.sft.model import make_student
+from ontick.learning.sft.plan import Lesson
+from ontick.learning.sft.settings import KeepOptions, LoraOptions, Method, SftSettings
+from ontick.learning.sft.train import fine_tune
+from ontick.pilots.card import read_card
+from ontick.tasks import find_task
+
+CARTPOLE = find_task("cartpole")
+_files: Any = safetensors.torch
+_basis: Any = aim._basis  # pyright: ignore[reportPrivateUsage]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def moments(seed: int, size: int, scale: float) -> torch.Tensor:
+    rows = np.random.default_rng(seed).normal(size=(3 * size, size)) * scale ** np.arange(size)
+    return torch.tensor(rows.T @ rows / len(rows))
+
+
+@given(st.integers(0, 1000), st.integers(2, 9), st.floats(0.5, 1.5), st.floats(0.2, 20))
+@settings(max_examples=60, deadline=None)
+def test_whatever_lies_in_the_directions_is_that_much_stronger_in_the_prompts(
+    seed: int, size: int, scale: float, ratio: float
+) -> None:
+    flying, general = moments(seed, size, scale), moments(seed + 1, size, 1)
+    basis = _basis(flying, general, ratio).double()
+    floor = aim.FLOOR * general.trace() / size * torch.eye(size)
+    values = np.linalg.eigvals(np.linalg.solve((general + floor).numpy(), flying.numpy())).real
+    assert basis.shape == (size, int((values >= ratio).sum()))
+    torch.testing.assert_close(basis.T @ basis, torch.eye(basis.shape[1]).double(), atol=1e-5, rtol=0)
+    for number in range(5):
+        inside = basis @ torch.tensor(np.random.default_rng(number).normal(size=basis.shape[1]))
+        strong, weak = inside @ flying @ inside, inside @ (general + floor) @ inside
+        assert float(strong) >= ratio * float(weak) * (1 - 1e-4)
+
+
+def lora(**more: Any) -> SftSettings:
+    return students.settings(Method.LORA, lora=LoraOptions(rank=4), every=0, **more)
+
+
+def adapter(pilot: Path, matrix: str) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = _files.load_file(pilot / "adapter_model.safetensors")
+    return {name: weights for name, weights in found.items() if matrix in name}
+
+
+def test_a_trained_adapter_reads_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[dict[str, torch.Tensor]] = []
+
+    def seen(*asked: Any) -> Any:
+        found.append(directions_of(*asked))
+        return found[-1]
+
+    monkeypatch.setattr("ontick.learning.sft.train.directions_of", seen)
+    settings = replace(lora(steps=12), keep=KeepOptions(aim=1.5))
+    lesson = Lesson(students.taught_states(300))
+    card = fine_tune(CARTPOLE, lesson, settings, tmp_path / "p")
+    assert card.settings["keep"]["aim"] == 1.5
+    assert card.metrics["retention"] is not None
+    for name, weights in adapter(tmp_path / "p", "lora_A").items():
+        basis = found[0][name.removesuffix(".lora_A.weight")]
+        torch.testing.assert_close(weights @ basis @ basis.T, weights, atol=1e-5, rtol=1e-4)
+    assert all(weights.abs().max() > 0 for weights in adapter(tmp_path / "p", "lora_B").values())
+    onward = replace(settings, optimiser=replace(settings.optimiser, steps=3))
+    child = fine_tune(CARTPOLE, lesson, onward, tmp_path / "child", parent=tmp_path / "p")
+    assert read_card(tmp_path / "child").parent == card.id
+    assert child.metrics["steps"] == 3
+
+
+def test_every_row_comes_back_to_the_directions_and_what_was_learnt_stays() -> None:
+    model = make_student(CARTPOLE, lora()).model
+    prompts = [list(range(5, 5 + n)) for n in (7, 9, 8)]
+    chats = [list(range(40, 40 + n)) for n in (6, 12)]
+    directions = directions_of(model, prompts, chats, 4, 1.2)
+    held = Aim(model, directions)
+    lengths = [weights.detach().norm(dim=1) for weights, _ in held._pairs]  # pyright: ignore[reportPrivateUsage]
+    held.bring_back(as_large=True)
+    for (weights, basis), before in zip(held._pairs, lengths, strict=True):  # pyright: ignore[reportPrivateUsage]
+        torch.testing.assert_close(weights.detach() @ basis @ basis.T, weights.detach(), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(weights.detach().norm(dim=1), before)
+        assert basis.shape[1] < basis.shape[0]
+    kept = [weights.detach().clone() for weights, _ in held._pairs]  # pyright: ignore[reportPrivateUsage]
+    others = directions_of(model, chats, prompts, 4, 1.2)
+    Aim(model, widened(model, others)).bring_back()
+    for (weights, _), before in zip(held._pairs, kept, strict=True):  # pyright: ignore[reportPrivateUsage]
+        torch.testing.assert_close(weights.detach(), before, atol=1e-5, rtol=1e-4)
+
+
+def test_layers_that_read_the_same_have_the_same_directions_and_what_is_learnt_does_not_matter() -> None:
+    model = make_student(CARTPOLE, lora()).model
+    asked = ([[5, 6, 7, 8]], [[40, 41, 42]], 4, 1.2)
+    before = directions_of(model, *asked)
+    queries = [name for name in before if name.endswith("q_proj")]
+    for name in queries:
+        for same in ("k_proj", "v_proj"):
+            assert torch.equal(before[name], before[name.replace("q_proj", same)])
+    with torch.no_grad():
+        for name, weights in model.named_parameters():
+            if "lora_B" in name:
+                weights.add_(1.0)
+    for name, basis in directions_of(model, *asked).items():
+        torch.testing.assert_close(basis, before[name])
+
+
+def test_what_cannot_be_aimed_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OntickError, match="with: lora"):
+        replace(students.settings(), keep=KeepOptions(aim=5)).check()
+    with pytest.raises(OntickError, match="cannot be negative"):
+        replace(lora(), keep=KeepOptions(aim=-1)).check()
+    settings = replace(lora(steps=1), keep=KeepOptions(aim=1e9))
+    with pytest.raises(OntickError, match=r"lower --keep\.aim"):
+        fine_tune(CARTPOLE, Lesson(students.taught_states(50)), settings, tmp_path / "p")
+    assert not (tmp_path / "p" / "pilot.json").exists()
