@@ -278,6 +278,9 @@ class Pairing:
     ) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
         raise NotImplementedError
 
+    def text_logprobs(self, text: str) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+        raise NotImplementedError
+
     def choose(self, messages: Sequence[Message], choices: Sequence[str]) -> Choice:
         raise NotImplementedError
 

@@ -113,7 +113,11 @@ def test_what_is_rehearsed_is_what_the_base_says_and_thinks() -> None:
 def test_it_is_made_once_for_the_same_weights_and_conversations(monkeypatch: pytest.MonkeyPatch) -> None:
     base = tiny()
     first = rehearsal(base)
-    monkeypatch.setattr("ontick.learning.sft.rehearsal.write_many", lambda *_: pytest.fail("it is made anew"))
+
+    def anew(*_: Any) -> Any:
+        pytest.fail("it is made anew")
+
+    monkeypatch.setattr("ontick.learning.sft.rehearsal.write_many", anew)
     again = rehearsal(base)
     assert again.prefix == first.prefix
     assert again.answers == first.answers
@@ -189,7 +193,7 @@ def test_a_model_that_rehearses_stays_nearer_its_base(tmp_path: Path) -> None:
     assert settings_of(read_card(tmp_path / "kept").settings).keep == KeepOptions(kl=3, conversations=file, batch=2)
     made = rehearsal()
     reader = WholePrompts()
-    costs = []
+    costs = list[float]()
     for pilot in ("free", "kept"):
         batch, what = Keeper(made, reader, kl=1, replay=0).batch([0, 1, 2])
         with torch.no_grad():
@@ -224,7 +228,7 @@ def test_what_is_left_is_all_of_the_base_in_the_base_and_less_in_another(caplog:
         for weights in other.parameters():
             weights.add_(0.05 * torch.randn(weights.shape, generator=generator))
     moved = memory.measure(other)
-    expected = []
+    expected = list[float]()
     for prompt in ([5, 6, 7], [9, 8]):
         said, says = (torch.log_softmax(alone(model, prompt)[-1], -1) for model in (base.model, other))
         expected.append(float((said.exp() * (said - says)).sum()))

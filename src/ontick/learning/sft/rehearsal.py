@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.numpy import load_file, save_file
+from safetensors import numpy as safetensors_numpy
 from torch import nn
 
 from ontick.cache import cache_folder, made_whole
@@ -42,6 +42,7 @@ _LEAST = 1e-9
 """Of the probability left for all other tokens: a bound that keeps its logarithm finite."""
 
 _torch: Any = torch
+_files: Any = safetensors_numpy
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,13 +156,13 @@ def _write(place: Path, made: Rehearsal) -> None:
         "logprobs": np.concatenate(made.logprobs),
     }
     with made_whole(place) as partial:
-        save_file(arrays, partial)
+        _files.save_file(arrays, partial)
 
 
 def _read(place: Path) -> Rehearsal:
     if not place.exists():
         raise FileNotFoundError(place)
-    found: dict[str, npt.NDArray[Any]] = load_file(place)
+    found: dict[str, npt.NDArray[Any]] = _files.load_file(place)
     ends = np.cumsum(found["lengths"])
     places = np.cumsum(found["lengths"] - 1)[:-1]
     return Rehearsal(

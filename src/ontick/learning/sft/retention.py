@@ -107,6 +107,6 @@ class Retention:
             part = texts[first : first + READ_AT_ONCE]
             batch = WholePrompts().batch([], part, each=each)
             logits = WholePrompts().logits(model, {name: value.to(model.device) for name, value in batch.items()})
-            said = nn.functional.log_softmax(logits.float(), dim=-1).cpu()
+            said: Any = nn.functional.log_softmax(logits.float(), dim=-1).cpu()
             read += said.split([len(text) if each else 1 for text in part])
         return read

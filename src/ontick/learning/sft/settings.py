@@ -244,7 +244,7 @@ class SftSettings:
 
     def as_json(self) -> Json:
         """Return what decides the training: what a pilot's card says of it."""
-        settings = asdict(self) | {"learning_rate": self.learning_rate}
+        settings: Json = asdict(self) | {"learning_rate": self.learning_rate}
         del settings["threads"]
         if self.method is not Method.LORA:
             del settings["lora"]
