@@ -19,6 +19,7 @@ ORDER: tuple[str, ...] = (
     "clock",
     "late",
     "cache",
+    "json_lines",
     "provenance",
     "records",
     "latency",

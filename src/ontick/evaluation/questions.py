@@ -15,7 +15,6 @@ case do), and numbers may be written out.
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -24,8 +23,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias, cast
 
-from ontick.errors import OntickError
 from ontick.evaluation.numerals import numbers_in
+from ontick.json_lines import read_lines
 
 SHIPPED = Path(__file__).with_name("questions.jsonl")
 
@@ -84,27 +83,14 @@ def read_questions(path: Path) -> tuple[Question, ...]:
     Raises:
         OntickError: there is no such file, it holds no question, or one of its lines is none.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise OntickError(
-            f"cannot read {path} ({why}); give --questions {ALL}, {FEW}, {NONE}, a file, or {ALL}+FILE"
-        ) from error
-    questions: list[Question] = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            questions.append(_question(json.loads(line)))
-        except (ValueError, TypeError, re.error) as error:
-            raise OntickError(
-                f"line {number} of {path} is no question ({error}); "
-                'write one a line: {"kind": "capitals", "question": "What is the capital of Italy?", "says": ["Rome"]}'
-            ) from error
-    if not questions:
-        raise OntickError(f"{path} holds no question; write one a line, or use --questions {NONE}")
-    return tuple(questions)
+    return read_lines(
+        path,
+        _question,
+        what="question",
+        example='{"kind": "capitals", "question": "What is the capital of Italy?", "says": ["Rome"]}',
+        instead=f"give --questions {ALL}, {FEW}, {NONE}, a file, or {ALL}+FILE",
+        empty=f"write one a line, or use --questions {NONE}",
+    )
 
 
 def _question(fields: Any) -> Question:
@@ -156,7 +142,10 @@ def _choice(wanted: Any, among: Any) -> Check:
 def _pattern(expression: Any) -> Check:
     if not isinstance(expression, str):
         raise TypeError("pattern must be a text")
-    compiled = re.compile(expression, re.IGNORECASE | re.DOTALL)
+    try:
+        compiled = re.compile(expression, re.IGNORECASE | re.DOTALL)
+    except re.error as error:
+        raise ValueError(str(error)) from error
     return lambda question, answer: compiled.fullmatch(answer.strip()) is not None
 
 

@@ -28,7 +28,7 @@ from ontick.learning.sft.learner import batch_policy
 from ontick.learning.sft.model import load_pilot, load_word
 from ontick.learning.sft.retention import Retention
 from ontick.learning.sft.settings import AverageSetup
-from ontick.learning.sft.trainer import score
+from ontick.learning.sft.trainer import score, traded
 from ontick.models.base import Message, ModelOptions
 from ontick.models.hf.conversation import Conversation
 from ontick.models.hf.load import Loaded
@@ -100,8 +100,7 @@ class _Line:
         summary = summarise(self._task, flights)
         left = self._retention.measure(self._pilot.model)
         flown = score(summary["success_rate"], summary["reward_mean"], len(seeds), 0)
-        counts = (1 - tradeoff) * flown + tradeoff * left["kept"]
-        return {"share": share, "score": counts, "summary": summary, "retention": left}
+        return {"share": share, "score": traded(flown, left["kept"], tradeoff), "summary": summary, "retention": left}
 
     @torch.no_grad()
     def move_to(self, share: float) -> Any:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
-from ontick.errors import OntickError
+from ontick.json_lines import read_lines
 from ontick.learning.sft.settings import SHIPPED
 from ontick.models.base import Message
 
@@ -42,24 +42,14 @@ def read_chats(path: Path) -> tuple[Chat, ...]:
     Raises:
         OntickError: there is no such file, it holds no conversation, or one of its lines is none.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise OntickError(f"cannot read {path} ({why}); give --keep.conversations {SHIPPED} or a file") from error
-    chats: list[Chat] = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            chats.append(_chat(json.loads(line)))
-        except (ValueError, TypeError) as error:
-            raise OntickError(
-                f"line {number} of {path} is no conversation ({error}); write one a line: {EXAMPLE}"
-            ) from error
-    if not chats:
-        raise OntickError(f"{path} holds no conversation; write one a line: {EXAMPLE}")
-    return tuple(chats)
+    return read_lines(
+        path,
+        _chat,
+        what="conversation",
+        example=EXAMPLE,
+        instead=f"give --keep.conversations {SHIPPED} or a file",
+        empty=f"write one a line: {EXAMPLE}",
+    )
 
 
 def chats_digest(chats: Sequence[Chat]) -> str:

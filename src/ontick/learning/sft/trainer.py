@@ -117,7 +117,7 @@ class Examiner:
         left = None if self._memory is None else self._memory()
         tradeoff = self._selection.tradeoff
         found = {
-            SCORE: (1 - tradeoff) * score(rate, reward, len(flights), step) + tradeoff * (left["kept"] if left else 0),
+            SCORE: traded(score(rate, reward, len(flights), step), left["kept"] if left else 0.0, tradeoff),
             "eval_success_rate": rate,
             "eval_reward_mean": reward,
             **({} if left is None else {"eval_kept": left["kept"]}),
@@ -136,6 +136,11 @@ def score(success_rate: float, reward_mean: float, episodes: int, step: int) -> 
     """Return a number that orders evaluations by success, then reward, then how much has been learnt from."""
     # Success rates differ by 1 / episodes at least; the reward moves it by less than half of that.
     return success_rate + reward_mean / (1 + abs(reward_mean)) / (4 * episodes) + 1e-12 * step
+
+
+def traded(flown: float, kept: float, tradeoff: float) -> float:
+    """Return what flying and knowledge come to together; ``tradeoff`` from 0, flying alone counts, to 1."""
+    return (1 - tradeoff) * flown + tradeoff * kept
 
 
 class AnswerTrainer(_Trainer):
