@@ -12,13 +12,17 @@ from ontick.models.gaps import FEWEST, JUST_S, PATIENCE_S, QUIET_S, SPARE, Gaps,
 TICK_S, DECISION_S, STEP_S = 0.020, 0.016, 0.006
 
 
+def decide(rhythm: Rhythm, asked_at: float, answered_at: float, took_s: float) -> None:
+    rhythm.asked(asked_at)
+    rhythm.decided(took_s)
+    rhythm.answered(answered_at)
+
+
 def in_flight(decision_s: float = DECISION_S, step_s: float = STEP_S, ticks: int = 2 * FEWEST) -> tuple[Rhythm, float]:
     """Return what has been seen of a flight, and when its next decision is asked for."""
     rhythm = Rhythm()
     for tick in range(ticks):
-        rhythm.asked(tick * TICK_S)
-        rhythm.decided(decision_s)
-        rhythm.answered(tick * TICK_S + decision_s)
+        decide(rhythm, tick * TICK_S, tick * TICK_S + decision_s, decision_s)
         rhythm.stepped(1, step_s)
     return rhythm, ticks * TICK_S
 
@@ -28,10 +32,8 @@ def test_the_worked_trace() -> None:
     free_at, trace = start, list[tuple[float, bool]]()
     for tick in range(5):
         asked_at = start + tick * TICK_S
-        rhythm.asked(asked_at)
         ended_at = max(asked_at, free_at) + DECISION_S
-        rhythm.decided(DECISION_S)
-        rhythm.answered(ended_at)
+        decide(rhythm, asked_at, ended_at, DECISION_S)
         may = rhythm.fitting((1,), ended_at) is not None
         free_at = ended_at + STEP_S if may else ended_at
         trace.append((round(1e3 * (ended_at - start)), may))
@@ -45,10 +47,8 @@ def test_no_decision_is_answered_late_for_a_step(decision_s: float, step_s: floa
     now, steps = start, 0
     for tick in range(200):
         asked_at = start + tick * TICK_S
-        rhythm.asked(asked_at)
         now = max(asked_at, now) + decision_s
-        rhythm.decided(decision_s)
-        rhythm.answered(now)
+        decide(rhythm, asked_at, now, decision_s)
         assert now <= asked_at + TICK_S
         while now < asked_at + TICK_S and rhythm.fitting((1,), now) is not None:
             now += step_s

@@ -26,7 +26,7 @@ from ontick.learning.sft.aim import Aim, directions_of, widened
 from ontick.learning.sft.arguments import arguments, is_main_process, quiet_libraries, tensorboard, told_where
 from ontick.learning.sft.distil import Teaching
 from ontick.learning.sft.folder import LOGS, TrainingFolder
-from ontick.learning.sft.general import chats_digest, choose_chats
+from ontick.learning.sft.general import Chat, chats_digest, choose_chats
 from ontick.learning.sft.model import Parent, Student, as_parent_was, load_word, make_student
 from ontick.learning.sft.plan import Lesson, Plan, lesson_of
 from ontick.learning.sft.policy import BatchPolicy
@@ -115,15 +115,16 @@ def fine_tune(
     asked = _asked(task, lesson, settings, origin, digest) | {"anew": anew}
     if teaching is not None:
         asked["distilled"] = teaching.as_json()
-    if settings.keep.on:
-        asked["rehearsed"] = chats_digest(choose_chats(settings.keep.conversations))
+    chats = choose_chats(settings.keep.conversations) if settings.keep.on else ()
+    if chats:
+        asked["rehearsed"] = chats_digest(chats)
     folder = TrainingFolder(to)
     if (made := folder.finished(asked)) is not None:
         return made
     with quiet_libraries(), told_where(to):
         args = arguments(settings, folder.training)
         _torch.set_num_threads(settings.threads or max(1, usable_cores() // args.world_size))
-        plan = _prepare(task, settings, lesson, teaching, origin, anew, digest, folder, args, progress)
+        plan = _prepare(task, settings, lesson, teaching, chats, origin, anew, digest, folder, args, progress)
         if args.process_index == 0:
             folder.begin(asked)
         return _train(plan, progress)
@@ -134,6 +135,7 @@ def _prepare(
     settings: SftSettings,
     lesson: Lesson,
     teaching: Teaching | None,
+    chats: Sequence[Chat],
     origin: Parent | None,
     anew: bool,
     digest: str,
@@ -159,7 +161,7 @@ def _prepare(
         questions = choose_questions(settings.keep.questions)
         with args.main_process_first(desc="reading what the base knows"):
             base = load_word(settings.base, ModelOptions(dtype=settings.dtype, device=settings.device))
-            rehearsal = _rehearsal(settings, student, base, digest, progress) if settings.keep.on else None
+            rehearsal = _rehearsal(settings, student, base, chats, digest, progress) if chats else None
             if rehearsal is not None and settings.keep.rehearses:
                 keeper = Keeper(rehearsal, reader, kl=settings.keep.kl, replay=settings.keep.replay)
             if rehearsal is not None and settings.keep.aim:
@@ -170,16 +172,16 @@ def _prepare(
     return Plan(task, settings, lesson, student, examples, reader, folder, args, origin, digest, keeper, retention, aim)
 
 
-def _rehearsal(settings: SftSettings, student: Student, base: Loaded, digest: str, progress: Progress) -> Rehearsal:
+def _rehearsal(
+    settings: SftSettings, student: Student, base: Loaded, chats: Sequence[Chat], digest: str, progress: Progress
+) -> Rehearsal:
     """Return what the base says in the conversations that are to be kept.
 
     Raises:
-        OntickError: the conversations cannot be read, or the student reads them as other tokens than its base.
+        OntickError: the student reads them as other tokens than its base.
     """
-    keep = settings.keep
-    chats = choose_chats(keep.conversations)
     guard.check_same_chats(student.asker.conversation, Conversation(base.tokenizer, base.name), chats)
-    return rehearsal_of(base, chats, keep.answer_tokens, digest, progress)
+    return rehearsal_of(base, chats, settings.keep.answer_tokens, digest, progress)
 
 
 def _aim(settings: SftSettings, student: Student, examples: Examples, rehearsal: Rehearsal, *, goes_on: bool) -> Aim:
