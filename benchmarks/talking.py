@@ -85,7 +85,13 @@ def fly(prepared: Prepared, seed: int, way: Way | None) -> None:
         way.landed += bool(task.succeeded(flight.episode))
 
 
-def main(pilot: str = "pilot:lunarlander", episodes: int = 10, seed: int = 0, max_tokens: int = 100) -> None:
+def main(
+    pilot: str = "pilot:lunarlander",
+    episodes: int = 10,
+    seed: int = 0,
+    max_tokens: int = 100,
+    slow_motion: float = 1.0,
+) -> None:
     """Fly each seed both ways, and print the figures.
 
     Args:
@@ -93,9 +99,11 @@ def main(pilot: str = "pilot:lunarlander", episodes: int = 10, seed: int = 0, ma
         episodes: how many seeds, the warm-up besides.
         seed: the first.
         max_tokens: of each answer.
+        slow_motion: how many times as long as it does a tick lasts: where a decision takes longer than one.
     """
     cores = keep_to_two_cores()
     prepared = prepare(Setup("lunarlander", pilot, episodes=episodes + 1, seed=seed))
+    type(prepared.task).tick_s *= slow_motion
     conversation = Conversation(talking_model(pilot, prepared.bare), max_tokens=max_tokens)
     answers: list[Answer] = []
     silent, talked = Way(), Way()
@@ -118,6 +126,7 @@ def main(pilot: str = "pilot:lunarlander", episodes: int = 10, seed: int = 0, ma
         "tokens_per_s_median": speeds[len(speeds) // 2] if speeds else None,
         "ttft_ms_median": waits[len(waits) // 2] if waits else None,
         "episodes": episodes,
+        "tick_ms": prepared.task.tick_ms,
         "cores": cores,
         "others_cpu_share": others.share,
     }

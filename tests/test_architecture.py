@@ -58,6 +58,7 @@ ORDER: tuple[str, ...] = (
     "models.hf.write",
     "models.hf.read",
     "models.hf.static",
+    "models.hf.voice",
     "models.hf.model",
     "models.hf",
     "models.api.address",

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
 
 import pytest
 
+import families
 from ontick.controllers.talking import talking_model
 from ontick.errors import OntickError
-from ontick.models.base import Message, Piece, TalkingModel
+from ontick.models.base import Choice, Message, Piece, TalkingModel
 from ontick.models.catalog import load_model
+from ontick.models.gaps import Gaps
+from ontick.models.hf.model import HuggingFace
 from ontick.models.talk import LEAST_ROOM, Conversation, Ending
 
 ROOM = 120
@@ -126,6 +132,32 @@ def test_a_conversation_with_the_embedded_model_goes_on_where_it_was() -> None:
     assert answer.as_json()["tokens"] == answer.tokens
     assert talk.ask("Thank you.").text
     assert talk.ask("Thank you.").forgotten == 0
+
+
+@pytest.mark.parametrize("word", ["smollm2", "transformers"])
+def test_a_decision_comes_between_any_two_steps_of_an_answer_and_neither_changes(
+    word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model: Any = load_model(word) if word == "smollm2" else HuggingFace(str(families.folder_of("qwen3")))
+    decide = partial(model.choose, [Message("user", "5 5")], ("0", "1"))
+    decide()
+    alone = decide()  # as all later ones: of the prompt's tokens only the last is read again
+    asked = [Message("user", "What is 2 + 2?")]
+    written = "".join(piece.text for piece in model.say(asked, 3))
+
+    decided: list[Choice] = []
+    let_go = Gaps._let_go  # pyright: ignore[reportPrivateUsage]
+
+    def let_go_and_decide(gaps: Gaps, kind: Hashable, taken_at: float) -> None:
+        let_go(gaps, kind, taken_at)
+        decided.append(others.submit(decide).result())
+
+    monkeypatch.setattr(Gaps, "_let_go", let_go_and_decide)
+    monkeypatch.setattr("ontick.models.gaps.SHARE", 1.0)
+    with ThreadPoolExecutor(1) as others:
+        assert "".join(piece.text for piece in model.say(asked, 3)) == written
+    assert {choice.logprobs for choice in decided} == {alone.logprobs}
+    assert len(decided) >= 3 * 2, "an answer of three tokens has several steps a token"
 
 
 @pytest.mark.parametrize("controller", [object(), None])

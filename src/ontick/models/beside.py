@@ -1,4 +1,4 @@
-"""How does a model write an answer beside its decisions? A token or a few at a time, in the gaps that they leave."""
+"""How does a model write an answer beside its decisions? Token by token, from a memory that is not the decisions'."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ from typing import Protocol
 
 from ontick.errors import OntickError
 from ontick.models.base import Piece
-from ontick.models.gaps import Gaps
 
-READ_AT_ONCE = (4, 1)
-"""Tokens of a question that are read in one step, where there is time for so many: on a processor four cost what two
-do, since it multiplies rows of four."""
+READ_AT_ONCE = 16
+"""Tokens of a question that are read in one go: more make a layer of them a long wait for a decision."""
 
 _UNFINISHED = "\N{REPLACEMENT CHARACTER}"
 """How a text ends whose last character has not been written whole."""
 
 
 class Memory(Protocol):
-    """What has been read of a conversation; another than that of the decisions."""
+    """What has been read of a conversation; another than that of the decisions, which go first."""
 
     def keep(self, prompt: list[int]) -> int:
         """Forget all that is no beginning of ``prompt``; return how many of its tokens are left."""
@@ -31,11 +29,10 @@ class Memory(Protocol):
 
 
 class Beside:
-    """Writes one answer at a time with the model called ``name``, in ``gaps``."""
+    """Writes one answer at a time with the model called ``name``."""
 
-    def __init__(self, name: str, gaps: Gaps) -> None:
+    def __init__(self, name: str) -> None:
         self._name = name
-        self._gaps = gaps
         self._busy = threading.Lock()
 
     def write(
@@ -58,7 +55,7 @@ class Beside:
         said: list[int] = []
         shown = 0
         try:
-            token = self._read(prompt, memory)
+            token = _read(prompt, memory)
             while not ended(token):
                 said.append(token)
                 text = decode(said)
@@ -67,21 +64,19 @@ class Beside:
                 shown = len(text) if whole else shown
                 if len(said) >= max_tokens:
                     break
-                with self._gaps.step((1,)):
-                    token = memory.likeliest([*prompt, *said])
+                token = memory.likeliest([*prompt, *said])
             left = decode(said)[shown:]
             if left:
                 yield Piece(left, None)
         finally:
             self._busy.release()
 
-    def _read(self, prompt: list[int], memory: Memory) -> int:
-        """Read a question; return the answer's first token."""
-        at = min(memory.keep(prompt), len(prompt) - 1)
-        token = -1
-        while at < len(prompt):
-            sizes = [size for size in READ_AT_ONCE if size <= len(prompt) - at]
-            with self._gaps.step(sizes) as size:
-                at += size
-                token = memory.likeliest(prompt[:at])
-        return token
+
+def _read(prompt: list[int], memory: Memory) -> int:
+    """Read a question; return the answer's first token."""
+    at = min(memory.keep(prompt), len(prompt) - 1)
+    token = -1
+    while at < len(prompt):
+        at = min(at + READ_AT_ONCE, len(prompt))
+        token = memory.likeliest(prompt[:at])
+    return token

@@ -1,13 +1,16 @@
-"""When may a model be used for something else than decisions? In the gaps between them, and when none come.
+"""When may a model be used for something else than decisions? In the gaps between them, a layer or so at a time.
 
-A model does not know for whom it decides; it goes by what it has seen. Decisions that are asked for every 20 ms and
-take 16 leave 4 ms, and a step that takes 6 may begin there if the next decision, which then begins late, is still
-answered before the one after it is asked for. With decisions ``interval`` apart, the last asked for at ``asked_at``,
-a step may begin at ``now`` if ``now + step + decision <= asked_at + (2 - SPARE) * interval``. ::
+Whoever reads something else lets go of the model after every few layers, a step of a fraction of a millisecond, and
+goes on when a step fits again. A model does not know for whom it decides; it goes by what it has seen. Decisions that
+are asked for every 20 ms and take 16 leave 4 ms, and a step may begin there if it is over before the next one is
+asked for. With decisions ``interval`` apart, the last asked for at ``asked_at``, a step may begin at ``now`` if
+``now + step <= asked_at + (1 - SPARE) * interval``. ::
 
-    asked at    0        20        40        60        80     ms
-    decided     0--16    22--38    40--56    62--78    80--96
-    step        16--22   -         56--62    -         96--102    38 + 6 + 16 = 60 > 20 + 39
+    asked at    0                       20                     40         ms
+    decided     0-------------16.1      20----------------38.2 40------60
+    steps                     16.1-18.6                   -               of 0.5 ms: five, one, none
+
+Where decisions leave no gap at all, it has a small share of the time all the same, a step now and then.
 """
 
 from __future__ import annotations
@@ -15,43 +18,46 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable
 from contextlib import contextmanager
 from statistics import median
+from typing import TypeAlias
 
 QUIET_S = 0.25
 """When no decision has been asked for so long, none is expected: no one flies, or the world stands still."""
 
-PATIENCE_S = 0.5
-"""Where decisions leave no gap, one step is taken after so long all the same, as soon as a decision is answered."""
+SHARE = 0.01
+"""The part of the time that steps have where decisions leave no gap."""
 
 SPARE = 0.05
-"""The share of an interval that is left unused: how much clocks and processors may be off."""
-
-JUST_S = 0.001
-"""A decision that was answered so recently has just been answered."""
+"""The part of an interval that is left unused: how much clocks and processors may be off."""
 
 REMEMBERED = 16
-"""Decisions, and steps of each size, that expectations rest on."""
+"""Intervals, and steps of each kind, that expectations rest on."""
 
 FEWEST = 4
 """Intervals that must have been seen before the next decision is foreseen."""
 
+Pause: TypeAlias = Callable[[], None]
+"""Called between two steps of a reading."""
+
 
 class Rhythm:
-    """When decisions come and how long they take, in seconds of one clock: pure.
+    """When decisions come and how long steps take, in seconds of one clock: pure.
 
-    A step is counted in tokens. What takes how long is the second longest of those remembered, since one of them may
-    have met with a busy processor; a step that was never taken is thought to take no time, and is known afterwards.
+    What a kind of step takes is the second longest of those remembered, since one of them may have met with a busy
+    processor; a step that was never taken is thought to take no time, and is known afterwards.
     """
 
     def __init__(self) -> None:
         self._open = 0
         self._asked_at: float | None = None
-        self._ended_at: float | None = None
+        self._answered_at = float("-inf")
+        self._stepped_at = float("-inf")
+        self._had_one = True
+        """Whether a decision has been answered since the last step."""
         self._intervals_s: deque[float] = deque(maxlen=REMEMBERED)
-        self._decisions_s: deque[float] = deque(maxlen=REMEMBERED)
-        self._steps_s: dict[int, deque[float]] = {}
+        self._steps_s: dict[Hashable, deque[float]] = {}
 
     def asked(self, now: float) -> None:
         """A decision is asked for."""
@@ -63,85 +69,98 @@ class Rhythm:
     def answered(self, now: float) -> None:
         """A decision is answered."""
         self._open -= 1
-        self._ended_at = now
+        self._answered_at = now
+        self._had_one = True
 
-    def decided(self, took_s: float) -> None:
-        """A decision took so long, without what it had to wait for."""
-        self._decisions_s.append(took_s)
+    def stepped(self, kind: Hashable, took_s: float, now: float) -> None:
+        """A step of this kind is over and took so long."""
+        self._steps_s.setdefault(kind, deque(maxlen=REMEMBERED)).append(took_s)
+        self._stepped_at = now
+        self._had_one = False
 
-    def stepped(self, size: int, took_s: float) -> None:
-        """A step of ``size`` tokens took so long."""
-        self._steps_s.setdefault(size, deque(maxlen=REMEMBERED)).append(took_s)
-
-    def fitting(self, sizes: Sequence[int], now: float) -> int | None:
-        """Return the first of ``sizes`` for which there is time now."""
-        if self._open:
-            return None
-        if self._asked_at is None or now >= self.quiet_at:
-            return sizes[0]
-        if len(self._intervals_s) < FEWEST:
-            return None
-        to_be_done = self._asked_at + (2 - SPARE) * median(self._intervals_s) - _long(self._decisions_s)
-        return next((size for size in sizes if now + _long(self._steps_s.get(size, ())) <= to_be_done), None)
-
-    def may_follow(self, now: float) -> bool:
-        """Say whether a step that is taken now comes next after a decision."""
-        return self._open > 0 or self._ended_at is None or now - self._ended_at < JUST_S
+    def wait_s(self, kind: Hashable, now: float) -> float:
+        """Return after how long a step of this kind may be taken if nothing happens till then; 0: now."""
+        took_s = _long(self._steps_s.get(kind, ()))
+        if not self._open and (self._quiet_at <= now or now + took_s <= self._gap_until):
+            return 0.0
+        # One that is open goes first; where one follows the other without a pause, a step may come between two of them.
+        turn_at = self._stepped_at + took_s / SHARE if not self._open or self._had_one else float("inf")
+        return max(0.0, min(self._quiet_at, turn_at) - now)
 
     @property
-    def quiet_at(self) -> float:
+    def _gap_until(self) -> float:
+        """When a step must be over; long ago, if it is not known when the next decision comes."""
+        if self._asked_at is None or len(self._intervals_s) < FEWEST:
+            return float("-inf")
+        return self._asked_at + (1 - SPARE) * median(self._intervals_s)
+
+    @property
+    def _quiet_at(self) -> float:
         """From when on no decision is expected, if none comes until then."""
-        return float("inf") if self._open or self._ended_at is None else self._ended_at + QUIET_S
+        return float("inf") if self._open else self._answered_at + QUIET_S
 
 
 class Gaps:
-    """The time that decisions leave, for threads that ask for them and others that wait for a gap."""
+    """Who has the model: a decision, which goes first, or something else, step by step in the time that is left."""
 
     def __init__(self) -> None:
         self._rhythm = Rhythm()
         self._changed = threading.Condition()
+        self._model = threading.Lock()
 
     @contextmanager
-    def asked(self) -> Generator[None]:
-        """Ask for a decision."""
+    def decision(self) -> Generator[None]:
+        """Have the model for a decision; a step that is being taken is waited for."""
         with self._changed:
             self._rhythm.asked(time.perf_counter())
         try:
-            yield
+            with self._model:
+                yield
         finally:
             with self._changed:
                 self._rhythm.answered(time.perf_counter())
                 self._changed.notify_all()
 
     @contextmanager
-    def deciding(self) -> Generator[None]:
-        """Time a decision itself, without what it had to wait for."""
-        began = time.perf_counter()
-        yield
-        with self._changed:
-            self._rhythm.decided(time.perf_counter() - began)
+    def whole(self) -> Generator[None]:
+        """Have the model for something that is no decision, and cannot be done in steps."""
+        with self._model:
+            yield
 
     @contextmanager
-    def step(self, sizes: Sequence[int]) -> Generator[int]:
-        """Wait for a gap, and time what is done in it: a step of as many tokens as are yielded.
+    def steps(self, tokens: int) -> Generator[Pause]:
+        """Have the model for a reading of ``tokens`` tokens, in steps that are taken when they fit.
 
-        ``sizes`` are those that would be of use, the largest first.
+        What is yielded ends a step, waits until the next one fits, and begins it. The same step of readings of as many
+        tokens is expected to take as long.
         """
-        size = self._await(sizes)
-        began = time.perf_counter()
-        yield size
-        with self._changed:
-            self._rhythm.stepped(size, time.perf_counter() - began)
+        kind = (tokens, 0)
+        taken_at = self._take(kind)
 
-    def _await(self, sizes: Sequence[int]) -> int:
+        def pause() -> None:
+            nonlocal kind, taken_at
+            self._let_go(kind, taken_at)
+            kind = (tokens, kind[1] + 1)
+            taken_at = self._take(kind)
+
+        try:
+            yield pause
+        finally:
+            self._let_go(kind, taken_at)
+
+    def _take(self, kind: Hashable) -> float:
+        """Wait until a step fits, and take the model; return when that was."""
         with self._changed:
-            give_up = time.perf_counter() + PATIENCE_S
-            while (size := self._rhythm.fitting(sizes, now := time.perf_counter())) is None:
-                until = self._rhythm.quiet_at if now >= give_up else min(give_up, self._rhythm.quiet_at)
-                if now >= give_up and self._rhythm.may_follow(now):
-                    return sizes[0]
-                self._changed.wait(until - now)
-            return size
+            while (wait_s := self._rhythm.wait_s(kind, time.perf_counter())) > 0:
+                self._changed.wait(min(wait_s, threading.TIMEOUT_MAX))
+        self._model.acquire()
+        return time.perf_counter()
+
+    def _let_go(self, kind: Hashable, taken_at: float) -> None:
+        self._model.release()
+        now = time.perf_counter()
+        with self._changed:
+            self._rhythm.stepped(kind, now - taken_at, now)
 
 
 def _long(took_s: Iterable[float]) -> float:

@@ -6,7 +6,6 @@ template by `ontick.models.chat`.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Generator, Sequence
 from typing import Any
@@ -31,6 +30,7 @@ from ontick.models.hf.read import (
     read_whole,
 )
 from ontick.models.hf.static import StaticReader, capture_graph, fuse
+from ontick.models.hf.voice import Voice
 
 END_OF_TURN = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<turn|>", "<|end|>")
 """What ends an answer in the usual templates, where a model's configuration names only the end of a text."""
@@ -47,7 +47,6 @@ class HuggingFace:
         options = options or ModelOptions()
         torch.set_num_threads(options.processor_threads)
         loaded = load(word, options, name)
-        self._lock = threading.Lock()
         self._backend: Any = loaded.tokenizer.backend_tokenizer
         model = loaded.model
         trained = getattr(model.config.get_text_config(), "max_position_embeddings", None) or options.context_tokens
@@ -66,17 +65,17 @@ class HuggingFace:
         written = Conversation(loaded.tokenizer, loaded.name)
         self._template, self._conversation, self.tokenize = written.template, written.tokens, written.tokenize
         self._gaps = Gaps()
-        self._beside = Beside(self.info.name, self._gaps)
-        self._voice = _Voice(model, self._head, self._lock)
+        self._beside = Beside(self.info.name)
+        self._voice = Voice(model, self._head, self._gaps)
 
     def warm_up(self, messages: Sequence[Message]) -> None:
         """Read the prompt; see `LanguageModel.warm_up`."""
-        with self._lock, quiet():
+        with self._gaps.whole(), quiet():
             self._reader.warm_up(self._fitting(self._conversation.tokens(messages)))
 
     def choose(self, messages: Sequence[Message], choices: Sequence[str]) -> Choice:
         """Return which of ``choices`` the model would answer first; see `LanguageModel.choose`."""
-        with self._gaps.asked(), self._lock, self._gaps.deciding():
+        with self._gaps.decision():
             start = time.perf_counter()
             prompt = self._fitting(self._conversation.tokens(messages))
             answers = self._conversation.answers(messages, prompt, tuple(choices))
@@ -87,7 +86,7 @@ class HuggingFace:
 
     def complete(self, messages: Sequence[Message], max_tokens: int) -> Completion:
         """Return what the model writes; see `LanguageModel.complete`."""
-        with self._gaps.asked(), self._lock, self._gaps.deciding():
+        with self._gaps.decision():
             start = time.perf_counter()
             return write_likeliest(
                 self._conversation.tokens(messages),
@@ -110,13 +109,13 @@ class HuggingFace:
 
     def logprobs(self, messages: Sequence[Message], answer: Sequence[int]) -> npt.NDArray[np.float32]:
         """Return how likely every token is at each place of an answer; see `LocalModel.logprobs`."""
-        with self._lock:
+        with self._gaps.whole():
             tokens = self._fitting([*self._conversation.tokens(messages), *answer])
             return normalised(read_whole(self._model, self._head, tokens, len(answer) + 1).cpu().numpy())
 
     def text_logprobs(self, text: str) -> npt.NDArray[np.float32]:
         """Return how likely a plain text is, token by token; see `LocalModel.text_logprobs`."""
-        with self._lock:
+        with self._gaps.whole():
             tokens = self._fitting(self._backend.encode(text, add_special_tokens=True).ids)
             logits = read_whole(self._model, self._head, tokens, len(tokens)).cpu().numpy()
             return normalised(logits[:-1])[np.arange(len(tokens) - 1), tokens[1:]]
@@ -131,7 +130,7 @@ class HuggingFace:
 
     def answer_tokens(self, messages: Sequence[Message], choices: Sequence[str]) -> list[int]:
         """Return the token of each choice after that prompt; see `LocalModel.answer_tokens`."""
-        with self._lock:
+        with self._gaps.whole():
             return self._conversation.answers(messages, self._conversation.tokens(messages), tuple(choices))
 
     def _decode(self, said: list[int]) -> str:
@@ -139,24 +138,6 @@ class HuggingFace:
 
     def _fitting(self, prompt: list[int]) -> list[int]:
         return fitting(prompt, self._context_tokens, self.info.name)
-
-
-class _Voice:
-    """A conversation's own cache, on the weights that decide: a `beside.Memory`."""
-
-    def __init__(self, model: Any, head: ChosenHead | None, lock: threading.Lock) -> None:
-        self._reader = GrowingReader(model, head)
-        self._lock = lock
-
-    def keep(self, prompt: list[int]) -> int:
-        """Forget all that is no beginning of ``prompt``; see `beside.Memory.keep`."""
-        with self._lock:
-            return self._reader.keep(prompt)
-
-    def likeliest(self, prompt: list[int]) -> int:
-        """Read what is new of ``prompt``; see `beside.Memory.likeliest`."""
-        with self._lock:
-            return int(self._reader.read(prompt).logits.argmax())
 
 
 def _reader(model: Any, head: ChosenHead | None, context_tokens: int) -> Reader:

@@ -6,6 +6,7 @@ since its logits are what is asked for. Only the rows of the output head that ar
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -51,7 +52,16 @@ class ChosenHead(nn.Module):
     def __init__(self, full: nn.Linear) -> None:
         super().__init__()
         self.full = full
-        self.rows: tuple[torch.Tensor, torch.Tensor | None] | None = None
+        self._asked = threading.local()
+
+    @property
+    def rows(self) -> tuple[torch.Tensor, torch.Tensor | None] | None:
+        """What this thread's readings ask for, as `weights_of` returns it; None: all. One may interrupt another's."""
+        return getattr(self._asked, "rows", None)
+
+    @rows.setter
+    def rows(self, rows: tuple[torch.Tensor, torch.Tensor | None] | None) -> None:
+        self._asked.rows = rows
 
     def weights_of(self, tokens: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return the rows of ``tokens``, shape (tokens, hidden), and their biases."""

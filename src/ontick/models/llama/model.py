@@ -31,7 +31,7 @@ from ontick.models.llama import kernels
 from ontick.models.llama.log import Quiet
 from ontick.models.llama.memory import BATCH_TOKENS, PrefixMemory, UnreadableError, sequences
 from ontick.models.llama.threads import attach_threads, free_threads, share_threads
-from ontick.models.llama.voice import Voice
+from ontick.models.llama.voice import Interruption, Voice
 
 _api: Any = llama_cpp
 """llama-cpp-python's low-level functions are typed as ctypes stubs that no checker can follow."""
@@ -78,30 +78,33 @@ class LlamaCpp:
         self._template = self._chat_template()
         self._conversation = ConversationTokens(self._template, self.tokenize, self._special_texts(), self.info.name)
         self._gaps = Gaps()
-        self._beside = Beside(self.info.name, self._gaps)
+        self._beside = Beside(self.info.name)
         self._voice: Voice | None = None
 
     def warm_up(self, messages: Sequence[Message]) -> None:
         """Read the prompt; see `LanguageModel.warm_up`."""
-        self._reader.submit(self._read, self._conversation.tokens(messages)).result()
+        with self._gaps.whole():
+            self._reader.submit(self._read, self._conversation.tokens(messages)).result()
 
     def choose(self, messages: Sequence[Message], choices: Sequence[str]) -> Choice:
         """Return which of ``choices`` the model would answer first; see `LanguageModel.choose`."""
-        with self._gaps.asked():
+        with self._gaps.decision():
             return self._reader.submit(self._choose, messages, tuple(choices)).result()
 
     def complete(self, messages: Sequence[Message], max_tokens: int) -> Completion:
         """Return what the model writes; see `LanguageModel.complete`."""
-        with self._gaps.asked():
+        with self._gaps.decision():
             return self._reader.submit(self._complete, messages, max_tokens).result()
 
     def logprobs(self, messages: Sequence[Message], answer: Sequence[int]) -> npt.NDArray[np.float32]:
         """Return how likely every token is at each place of an answer; see `LocalModel.logprobs`."""
-        return self._reader.submit(self._logprobs, messages, answer).result()
+        with self._gaps.whole():
+            return self._reader.submit(self._logprobs, messages, answer).result()
 
     def text_logprobs(self, text: str) -> npt.NDArray[np.float32]:
         """Return how likely a plain text is, token by token; see `LocalModel.text_logprobs`."""
-        return self._reader.submit(self._text_logprobs, text).result()
+        with self._gaps.whole():
+            return self._reader.submit(self._text_logprobs, text).result()
 
     def room(self, messages: Sequence[Message]) -> int:
         """Return how many tokens an answer may have; see `TalkingModel.room`."""
@@ -119,41 +122,40 @@ class LlamaCpp:
 
     def _choose(self, messages: Sequence[Message], choices: tuple[str, ...]) -> Choice:
         start = time.perf_counter()
-        with self._gaps.deciding():
-            prompt = self._conversation.tokens(messages)
-            answers = self._conversation.answers(messages, prompt, choices)
-            prefix_tokens = self._read(prompt)
-            logits = _api.llama_get_logits_ith(self._context, -1)
-            return choose_among(
-                [float(logits[token]) for token in answers],
-                prompt_tokens=len(prompt),
-                prefix_tokens=prefix_tokens,
-                start_s=start,
-            )
+        prompt = self._conversation.tokens(messages)
+        answers = self._conversation.answers(messages, prompt, choices)
+        prefix_tokens = self._read(prompt)
+        logits = _api.llama_get_logits_ith(self._context, -1)
+        return choose_among(
+            [float(logits[token]) for token in answers],
+            prompt_tokens=len(prompt),
+            prefix_tokens=prefix_tokens,
+            start_s=start,
+        )
 
     def _complete(self, messages: Sequence[Message], max_tokens: int) -> Completion:
-        start = time.perf_counter()
-        with self._gaps.deciding():
-            return write_likeliest(
-                self._conversation.tokens(messages),
-                max_tokens,
-                likeliest=self._likeliest,
-                ends=self._ends,
-                decode=self._decode,
-                start_s=start,
-            )
+        return write_likeliest(
+            self._conversation.tokens(messages),
+            max_tokens,
+            likeliest=self._likeliest,
+            ends=self._ends,
+            decode=self._decode,
+            start_s=time.perf_counter(),
+        )
 
     def _logprobs(self, messages: Sequence[Message], answer: Sequence[int]) -> npt.NDArray[np.float32]:
         prompt = self._conversation.tokens(messages)
         tokens = fitting([*prompt, *answer], self._context_tokens, self.info.name)
         with self._readable():
-            return np.stack([normalised(self._logits(at)) for at in self._memory.read_each(tokens, len(prompt) - 1)])
+            places = self._memory.read_each(tokens, len(prompt) - 1)
+            return np.stack([normalised(_logits(self._context, self._vocabulary, at)) for at in places])
 
     def _text_logprobs(self, text: str) -> npt.NDArray[np.float32]:
         tokens = fitting(self.tokenize(text, begins=True), self._context_tokens, self.info.name)
         with self._readable():
             places = zip(self._memory.read_each(tokens[:-1], 0), tokens[1:], strict=True)
-            return np.array([normalised(self._logits(at))[token] for at, token in places], dtype=np.float32)
+            found = [normalised(_logits(self._context, self._vocabulary, at))[token] for at, token in places]
+            return np.array(found, dtype=np.float32)
 
     def render(self, messages: Sequence[Message]) -> str:
         """Return the prompt as text; see `LocalModel.render`."""
@@ -182,8 +184,9 @@ class LlamaCpp:
     def _open_voice(self) -> Voice:
         """Return where conversations are kept, made when it is first asked for."""
         if self._voice is None:
+            interruption = Interruption()
             with Quiet() as said:
-                context = self._new_context()
+                context = self._new_context(interruption)
                 if not context:
                     raise OntickError(
                         f"llama.cpp has no room for a conversation with {self.info.name} ({said.last_error}); "
@@ -192,21 +195,21 @@ class LlamaCpp:
                 share_threads(context, self._pool)
             self._contexts.append(context)
             memory = PrefixMemory(self._model, context)
-            self._voice = Voice(memory, self._reader, lambda: int(self._logits(-1, context).argmax()))
+            vocabulary = self._vocabulary
+            self._voice = Voice(
+                memory, interruption, lambda: int(_logits(context, vocabulary, -1).argmax()), self._gaps
+            )
         return self._voice
 
-    def _new_context(self) -> Any:
+    def _new_context(self, interruption: Interruption | None = None) -> Any:
         parameters = _context_params(self._model, self._context_tokens, self._threads)
+        if interruption is not None:
+            parameters.cb_eval = interruption.function
         return _api.llama_init_from_model(self._model, parameters)
 
     def _likeliest(self, prompt: list[int]) -> int:
         self._read(prompt)
-        return int(self._logits(-1).argmax())
-
-    def _logits(self, at: int, context: Any = None) -> npt.NDArray[np.float32]:
-        """Return llama.cpp's own memory, shape (vocabulary,): good until the next reading."""
-        logits = _api.llama_get_logits_ith(context or self._context, at)
-        return np.ctypeslib.as_array(logits, shape=(_api.llama_vocab_n_tokens(self._vocabulary),))
+        return int(_logits(self._context, self._vocabulary, -1).argmax())
 
     def _ends(self, token: int) -> bool:
         return _api.llama_vocab_is_eog(self._vocabulary, token)
@@ -291,6 +294,11 @@ def _context_params(model: Any, context_tokens: int, threads: int) -> Any:
     # was in the cache (0.08 nats on the embedded model). Without it the same prompt gives the same answer.
     params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
     return params
+
+
+def _logits(context: Any, vocabulary: Any, at: int) -> npt.NDArray[np.float32]:
+    """Return llama.cpp's own memory, shape (vocabulary,): good until the context's next reading."""
+    return np.ctypeslib.as_array(_api.llama_get_logits_ith(context, at), shape=(_api.llama_vocab_n_tokens(vocabulary),))
 
 
 def _free(contexts: list[Any], model: Any, pool: ctypes.c_void_p | None) -> None:
