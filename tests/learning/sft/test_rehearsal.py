@@ -292,6 +292,21 @@ def test_a_file_that_is_none_is_refused_before_anything_is_made(
     assert not (tmp_path / "p").exists()
 
 
+def test_questions_that_are_none_are_refused_before_a_model_is_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("ontick.learning.sft.train.make_student", load)
+    file = tmp_path / "questions.jsonl"
+    file.write_text('{"question": "What is the capital of Italy?"}\n')
+    words = f"train cartpole full --data {students.dataset()} --to {tmp_path / 'p'} --base hf:{students.tiny_model()}"
+    assert main([*words.split(), "--keep.kl", "1", "--keep.questions", str(file)]) == 2
+    assert "line 1" in capsys.readouterr().err
+    assert not (tmp_path / "p").exists()
+
+
 @pytest.mark.parametrize(
     ("keep", "message"),
     [

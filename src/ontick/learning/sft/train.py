@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ import torch
 
 from ontick.errors import OntickError
 from ontick.evaluation.episodes import Progress, silent
-from ontick.evaluation.questions import choose_questions
+from ontick.evaluation.questions import Question, choose_questions
 from ontick.learning.dataset import read_dataset
 from ontick.learning.sft import guard
 from ontick.learning.sft.aim import Aim, directions_of, widened
@@ -115,19 +115,31 @@ def fine_tune(
     asked = _asked(task, lesson, settings, origin, digest) | {"anew": anew}
     if teaching is not None:
         asked["distilled"] = teaching.as_json()
-    chats = choose_chats(settings.keep.conversations) if settings.keep.on else ()
-    if chats:
-        asked["rehearsed"] = chats_digest(chats)
+    known = _Known(
+        choose_chats(settings.keep.conversations) if settings.keep.on else (),
+        choose_questions(settings.keep.questions) if settings.remembers else (),
+    )
+    if known.chats:
+        asked["rehearsed"] = chats_digest(known.chats)
     folder = TrainingFolder(to)
     if (made := folder.finished(asked)) is not None:
         return made
     with quiet_libraries(), told_where(to):
         args = arguments(settings, folder.training)
         _torch.set_num_threads(settings.threads or max(1, usable_cores() // args.world_size))
-        plan = _prepare(task, settings, lesson, teaching, chats, origin, anew, digest, folder, args, progress)
+        plan = _prepare(task, settings, lesson, teaching, known, origin, anew, digest, folder, args, progress)
         if args.process_index == 0:
             folder.begin(asked)
         return _train(plan, progress)
+
+
+class _Known(NamedTuple):
+    """What is read of a model's general knowledge."""
+
+    chats: Sequence[Chat]
+    """To rehearse."""
+    questions: Sequence[Question]
+    """By which it is measured what is left."""
 
 
 def _prepare(
@@ -135,7 +147,7 @@ def _prepare(
     settings: SftSettings,
     lesson: Lesson,
     teaching: Teaching | None,
-    chats: Sequence[Chat],
+    known: _Known,
     origin: Parent | None,
     anew: bool,
     digest: str,
@@ -158,17 +170,16 @@ def _prepare(
     reader = fitting_reader(model, examples.prefix, [examples.suffixes[number].tolist() for number in some])
     keeper = retention = aim = None
     if settings.remembers:
-        questions = choose_questions(settings.keep.questions)
         with args.main_process_first(desc="reading what the base knows"):
             base = load_word(settings.base, ModelOptions(dtype=settings.dtype, device=settings.device))
-            rehearsal = _rehearsal(settings, student, base, chats, digest, progress) if chats else None
+            rehearsal = _rehearsal(settings, student, base, known.chats, digest, progress) if known.chats else None
             if rehearsal is not None and settings.keep.rehearses:
                 keeper = Keeper(rehearsal, reader, kl=settings.keep.kl, replay=settings.keep.replay)
             if rehearsal is not None and settings.keep.aim:
                 aim = _aim(settings, student, examples, rehearsal, goes_on=origin is not None and not anew)
             if args.process_index == 0:
                 prompts = [examples.whole(number) for number in guard.spread(len(demos), guard.LOOKED_AT)]
-                retention = Retention(base, questions, prompts)
+                retention = Retention(base, known.questions, prompts)
     return Plan(task, settings, lesson, student, examples, reader, folder, args, origin, digest, keeper, retention, aim)
 
 
