@@ -26,7 +26,7 @@ from typing import TypeAlias
 QUIET_S = 0.25
 """When no decision has been asked for so long, none is expected: no one flies, or the world stands still."""
 
-SHARE = 0.01
+SHARE = 0.02
 """The part of the time that steps have where decisions leave no gap."""
 
 SPARE = 0.05

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import students
 from ontick.errors import OntickError
 from ontick.learning.sft import aim
-from ontick.learning.sft.aim import Aim, directions_of, widened
+from ontick.learning.sft.aim import Aim, bring, directions_of
 from ontick.learning.sft.model import make_student
 from ontick.learning.sft.plan import Lesson
 from ontick.learning.sft.settings import KeepOptions, LoraOptions, Method, SftSettings
@@ -100,11 +100,40 @@ def test_every_row_comes_back_to_the_directions_and_what_was_learnt_stays() -> N
         torch.testing.assert_close(weights.detach() @ basis @ basis.T, weights.detach(), atol=1e-5, rtol=1e-4)
         torch.testing.assert_close(weights.detach().norm(dim=1), before)
         assert basis.shape[1] < basis.shape[0]
-    kept = [weights.detach().clone() for weights, _ in held._pairs]  # pyright: ignore[reportPrivateUsage]
-    others = directions_of(model, chats, prompts, 4, 1.2)
-    Aim(model, widened(model, others)).bring_back()
-    for (weights, _), before in zip(held._pairs, kept, strict=True):  # pyright: ignore[reportPrivateUsage]
-        torch.testing.assert_close(weights.detach(), before, atol=1e-5, rtol=1e-4)
+
+
+def test_an_adapter_is_brought_to_the_directions_with_the_least_change_of_what_it_reads() -> None:
+    model = make_student(CARTPOLE, lora()).model
+    prompts = [list(range(5, 5 + n)) for n in (7, 9, 8)]
+    chats = [list(range(40, 40 + n)) for n in (6, 12)]
+    directions = directions_of(model, prompts, chats, 4, 1.2)
+    moments = aim._moments(model, prompts, 4, bare=False)  # pyright: ignore[reportPrivateUsage]
+
+    def reads() -> dict[str, torch.Tensor]:
+        return {
+            name.removesuffix(".lora_A.default.weight"): weights.detach().double().clone()
+            for name, weights in model.named_parameters()
+            if "lora_A" in name
+        }
+
+    before = reads()
+    bring(model, directions, prompts, 4)
+    brought = reads()
+    rng = torch.Generator().manual_seed(0)
+    for name, basis in directions.items():
+        wide, flying = basis.double(), moments[name][0]
+        torch.testing.assert_close(brought[name] @ wide @ wide.T, brought[name], atol=1e-5, rtol=1e-4)
+
+        def error(tried: torch.Tensor, was: torch.Tensor, weighed: torch.Tensor) -> float:
+            return float(((tried - was) @ weighed @ (tried - was).T).trace())
+
+        least = error(brought[name], before[name], flying)
+        for _ in range(5):
+            aside = 0.05 * torch.randn(brought[name].shape[0], wide.shape[1], generator=rng).double() @ wide.T
+            assert error(brought[name] + aside, before[name], flying) >= least - 1e-9
+    bring(model, directions, prompts, 4)
+    for name, weights in reads().items():
+        torch.testing.assert_close(weights, brought[name], atol=1e-4, rtol=1e-3)
 
 
 def test_layers_that_read_the_same_have_the_same_directions_and_what_is_learnt_does_not_matter() -> None:

@@ -5,12 +5,13 @@ prompts, so whatever A reads there changes all talk. In some they do not: those 
 squares v' F v / v' G v, which are generalised eigenvectors of the two matrices of second moments F and G (as in common
 spatial patterns: Koles, Lazar and Zhou 1990, doi:10.1007/BF01129656). Held to where the ratio is large, an adapter
 reads the flying prompts and hardly anything else, whatever it learns. The directions are found before the first step,
-and A is brought back to them after each.
+and A is brought back to them after each. A pilot that flies already is brought there, too, and keeps its B.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -70,10 +71,12 @@ def _basis(flying: torch.Tensor, general: torch.Tensor, ratio: float) -> torch.T
 
 
 @torch.no_grad()
-def _moments(model: Any, texts: Sequence[Sequence[int]], last: int | None) -> dict[str, tuple[torch.Tensor, int]]:
+def _moments(
+    model: Any, texts: Sequence[Sequence[int]], last: int | None, *, bare: bool = True
+) -> dict[str, tuple[torch.Tensor, int]]:
     """Return for each adapted layer the mean of x x' over the tokens, and a number: layers that read the same share it.
 
-    ``last``: so many of the last tokens count; None: all.
+    ``last``: so many of the last tokens count; None: all. ``bare``: in the model without its adapter.
     """
     layers = {name: layer for name, layer in model.named_modules() if hasattr(layer, FIRST)}
     sums: list[torch.Tensor] = []
@@ -85,10 +88,10 @@ def _moments(model: Any, texts: Sequence[Sequence[int]], last: int | None) -> di
             given = inputs[0]
             if given is not seen[0]:
                 seen[:] = [given, seen[1] + 1]
-                rows = given[0, 0 if last is None else -last :].double()
+                rows = given[0, 0 if last is None else -last :].float()
                 if seen[1] == len(sums):
                     sums.append(_torch.zeros(rows.shape[1], rows.shape[1], dtype=_torch.double))
-                sums[seen[1]] += (rows.T @ rows).cpu()
+                sums[seen[1]] += (rows.T @ rows).cpu()  # each text in single precision, their sum in double
             whose[name] = seen[1]
 
         return see
@@ -97,7 +100,7 @@ def _moments(model: Any, texts: Sequence[Sequence[int]], last: int | None) -> di
     learning = model.training
     model.eval()
     try:
-        with model.disable_adapter():
+        with model.disable_adapter() if bare else nullcontext():
             for text in texts:
                 seen[:] = [None, -1]
                 model(torch.tensor([list(text)], device=model.device), use_cache=False, logits_to_keep=1)
@@ -109,14 +112,23 @@ def _moments(model: Any, texts: Sequence[Sequence[int]], last: int | None) -> di
     return {name: (sums[number] / tokens, number) for name, number in whose.items()}
 
 
-def widened(model: Any, directions: Directions) -> Directions:
-    """Return the directions together with those that the adapter reads already."""
-    found: Directions = {}
+@torch.no_grad()
+def bring(model: Any, directions: Directions, prompts: Sequence[Sequence[int]], own: int) -> None:
+    """Have an adapter that was trained without ``directions`` read in them what it reads of flying prompts.
+
+    By least squares: with P a layer's directions and F the second moments of what the adapted model feeds it, A becomes
+    A F P (P' F P)^-1 P', which leaves A x as it was as nearly as they can tell, and is A itself if that lies in them.
+    """
+    moments = _moments(model, prompts, own, bare=False)
     for name, layer in model.named_modules():
         if name in directions:
-            read = [weights.detach().float().T.cpu() for weights in _reads(layer)]
-            found[name] = _torch.linalg.qr(_torch.cat([directions[name], *read], dim=1)).Q
-    return found
+            basis, flying = directions[name].double(), moments[name][0]
+            seen = flying @ basis
+            inside = basis.T @ seen
+            inside += 1e-9 * inside.trace() * _torch.eye(len(inside), dtype=inside.dtype)
+            for weights in _reads(layer):
+                told = _torch.linalg.solve(inside, (weights.detach().cpu().double() @ seen).T).T
+                weights.copy_((told @ basis.T).to(weights.device, weights.dtype))
 
 
 def _reads(layer: Any) -> list[Any]:

@@ -22,7 +22,7 @@ from ontick.evaluation.episodes import Progress, silent
 from ontick.evaluation.questions import Question, choose_questions
 from ontick.learning.dataset import read_dataset
 from ontick.learning.sft import guard
-from ontick.learning.sft.aim import Aim, directions_of, widened
+from ontick.learning.sft.aim import Aim, bring, directions_of
 from ontick.learning.sft.arguments import arguments, is_main_process, quiet_libraries, tensorboard, told_where
 from ontick.learning.sft.distil import Teaching
 from ontick.learning.sft.folder import LOGS, TrainingFolder
@@ -196,7 +196,7 @@ def _rehearsal(
 
 
 def _aim(settings: SftSettings, student: Student, examples: Examples, rehearsal: Rehearsal, *, goes_on: bool) -> Aim:
-    """Return what holds an adapter to the directions of the flying prompts; one that goes on keeps its own besides.
+    """Return what holds an adapter to the directions of the flying prompts; one that goes on is brought to them.
 
     Raises:
         OntickError: there are none in some layer.
@@ -207,7 +207,9 @@ def _aim(settings: SftSettings, student: Student, examples: Examples, rehearsal:
     ]
     own = max(map(len, examples.suffixes))
     directions = directions_of(student.model, prompts, chats, own, settings.keep.aim)
-    return Aim(student.model, widened(student.model, directions) if goes_on else directions)
+    if goes_on:
+        bring(student.model, directions, prompts, own)
+    return Aim(student.model, directions)
 
 
 def _memory(plan: Plan) -> Callable[[], Json] | None:
