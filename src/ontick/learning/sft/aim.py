@@ -79,7 +79,7 @@ def _moments(
     ``last``: so many of the last tokens count; None: all. ``bare``: in the model without its adapter.
     """
     layers = {name: layer for name, layer in model.named_modules() if hasattr(layer, FIRST)}
-    sums: list[torch.Tensor] = []
+    sums: list[_SumOfSquares] = []
     whose: dict[str, int] = {}
     seen: list[Any] = [None, -1]
 
@@ -88,10 +88,9 @@ def _moments(
             given = inputs[0]
             if given is not seen[0]:
                 seen[:] = [given, seen[1] + 1]
-                rows = given[0, 0 if last is None else -last :].float()
                 if seen[1] == len(sums):
-                    sums.append(_torch.zeros(rows.shape[1], rows.shape[1], dtype=_torch.double))
-                sums[seen[1]] += (rows.T @ rows).cpu()  # each text in single precision, their sum in double
+                    sums.append(_SumOfSquares())
+                sums[seen[1]].add(given[0, 0 if last is None else -last :].float().cpu())
             whose[name] = seen[1]
 
         return see
@@ -109,7 +108,31 @@ def _moments(
         for each in hooks:
             each.remove()
     tokens = sum(len(text) if last is None else min(last, len(text)) for text in texts)
-    return {name: (sums[number] / tokens, number) for name, number in whose.items()}
+    return {name: (sums[number].total() / tokens, number) for name, number in whose.items()}
+
+
+class _SumOfSquares:
+    """The sum of x x' over many rows x: some hundred at once in single precision, all in double."""
+
+    AT_ONCE = 500
+
+    def __init__(self) -> None:
+        self._waiting: list[torch.Tensor] = []
+        self._sum: Any = 0.0
+
+    def add(self, rows: torch.Tensor) -> None:
+        """Count ``rows``, shape (rows, inputs)."""
+        self._waiting.append(rows)
+        if sum(map(len, self._waiting)) >= self.AT_ONCE:
+            self._sum = self.total()
+
+    def total(self) -> torch.Tensor:
+        """Return the sum, shape (inputs, inputs)."""
+        if self._waiting:
+            rows = _torch.cat(self._waiting)
+            self._waiting.clear()
+            self._sum = self._sum + (rows.T @ rows).double()
+        return self._sum
 
 
 @torch.no_grad()
