@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from ontick.records import Json
 from ontick.reproduction.ledger import Entry
 from ontick.reproduction.recipes import Recipe
-from ontick.reproduction.retention import FREE
+from ontick.reproduction.retention import FREE, TALKING
 
 MUST: Mapping[Recipe, Mapping[str, str]] = {
     Recipe.CARTPOLE: {
@@ -111,20 +111,20 @@ def _lunar_lander(made: Mapping[str, Entry]) -> Json:
 
 def _retention(made: Mapping[str, Entry]) -> Json:
     figures: Json = {}
-    if "talking" in made:
-        flown = made["talking"].found.figures["hold"]
+    if TALKING in made:
+        flown = made[TALKING].found.figures["hold"]
         figures |= {"n": flown["n"], "landed_share": flown["landed"] / flown["n"], "reward_mean": flown["reward_mean"]}
     if "talking-cartpole" in made:
         flown = made["talking-cartpole"].found.figures["hold"]
         figures["cartpole_perfect_share"] = flown["perfect"] / flown["n"]
-    for row, prefix in (("asked-talking", ""), ("asked-talking-cartpole", "cartpole_")):
+    for row, prefix in ((f"asked-{TALKING}", ""), ("asked-talking-cartpole", "cartpole_")):
         if row in made:
             asked = made[row].found.figures
             figures[f"{prefix}still_right_share"] = asked["still_right"] / asked["base_right"]
             figures[f"{prefix}perplexity_ratio"] = asked["perplexity_ratio"]
-    if {FREE, "keep-both"} <= set(made):
-        free, kept = (made[name].found.figures["train_s"] for name in (FREE, "keep-both"))
-        figures["training_time_added"] = kept / free - 1
+    if {FREE, TALKING} <= set(made):
+        free, kept = (made[name].found.figures["train_s"] for name in (FREE, TALKING))
+        figures["training_time_added"] = kept / free
     return figures
 
 

@@ -11,10 +11,13 @@ from ontick.reproduction.tuning import tuning_for
 
 TASK = lunar_lander.TASK
 
-FREE = "ablation-as-it-is"
-"""The row of the training that keeps nothing: what all others are compared with."""
+FREE = "flying"
+"""The row of the training that keeps nothing: what all others begin with, or are compared with."""
 
-KEEP = "--keep.aim 8 --keep.kl 1.5 --keep.answer-tokens 32"
+TALKING = "talking"
+"""The row of the pilot that lands and talks."""
+
+KEEP = "--keep.aim 8 --keep.kl 3 --keep.answer-tokens 32"
 """What is rehearsed by the pilots that are meant to talk."""
 
 NARROW = {
@@ -22,17 +25,17 @@ NARROW = {
     "ablation-rank-4": "rank 4",
     "ablation-attention": "queries and values only",
 }
-"""Ways to change less, of `lunar_lander`: what each is called beside the others."""
+"""Ways to change less, of `lunar_lander`, each trained from the base: what it is called beside the others."""
 
 KEPT = {
-    "keep-both": ("aimed, divergence 1.5", KEEP),
+    TALKING: ("aimed, divergence 3", KEEP),
     "keep-aim": ("aimed", "--keep.aim 8 --keep.answer-tokens 32"),
-    "keep-kl": ("divergence 1.5", "--keep.kl 1.5 --keep.answer-tokens 32"),
+    "keep-kl": ("divergence 3", "--keep.kl 3 --keep.answer-tokens 32"),
     "keep-replay": ("replay 1", "--keep.replay 1 --keep.answer-tokens 32"),
 }
-"""Ways to keep: what each is called, and its options."""
+"""Ways to give a pilot that only flies its words back: what each is called, and its options."""
 
-AVERAGED = {"averaged": FREE, "averaged-kept": "keep-both"}
+AVERAGED = {"averaged": FREE, "averaged-talking": TALKING}
 """Lines between the base and a row's pilot."""
 
 
@@ -45,58 +48,100 @@ class Size:
     flights: int
     """In real time, of the pilots that are meant to talk."""
     steps: int
-    """Of their training."""
+    """In which the lander's pilot learns to fly."""
+    kept_steps: int
+    """In which it then gets its words back."""
     cartpole_steps: int
+    cartpole_kept_steps: int
     whole_frontier: bool
     """Whether every way is tried, or only those that the pilots are made by."""
 
 
-QUICK = Size(lunar_lander.FULL, flights=20, steps=1200, cartpole_steps=200, whole_frontier=False)
-FULL = Size(lunar_lander.FULL, flights=50, steps=1200, cartpole_steps=300, whole_frontier=True)
+QUICK = Size(
+    lunar_lander.FULL,
+    flights=20,
+    steps=1200,
+    kept_steps=400,
+    cartpole_steps=200,
+    cartpole_kept_steps=100,
+    whole_frontier=False,
+)
+FULL = Size(
+    lunar_lander.FULL,
+    flights=50,
+    steps=1200,
+    kept_steps=400,
+    cartpole_steps=300,
+    cartpole_kept_steps=150,
+    whole_frontier=True,
+)
 
 
 def rows(model: str, size: Size) -> tuple[Row, ...]:
     """Return the rows for a language model as the command line names it."""
-    shared = lunar_lander.rows(model, size.lander)
-    narrow = [FREE, *(NARROW if size.whole_frontier else ())]
-    made = chosen(shared, narrow)
-    kept = KEPT if size.whole_frontier else {"keep-both": KEPT["keep-both"]}
-    steps = size.lander.ablation_steps
-    made += [
-        _kept(name, f"{what}, in {steps} steps", options, model, size, steps) for name, (what, options) in kept.items()
-    ]
+    narrow = NARROW if size.whole_frontier else {}
+    made = chosen(lunar_lander.rows(model, size.lander), ["noisy", "mlp", *narrow])
+    made.append(_flying(model, size))
+    kept = KEPT if size.whole_frontier else {TALKING: KEPT[TALKING]}
+    made += [_kept(name, what, options, model, size) for name, (what, options) in kept.items()]
     made += [_averaged(name, of, size) for name, of in AVERAGED.items()]
-    made.append(_kept("talking", "the pilot that lands and talks", KEEP, model, size, size.steps, in_real_time=True))
     made += [row for row in cartpole.rows(model, cartpole.FULL) if row.name == "box"]
-    made.append(_cartpole(model, size))
-    asked = [name for name in (*narrow, *kept, "talking") if name in {row.name for row in made}]
-    made += [_asked(name, TASK) for name in asked]
+    made += _cartpole(model, size)
+    made += [_asked(name, TASK) for name in (*narrow, FREE, *kept)]
     made.append(_asked("talking-cartpole", cartpole.TASK))
     return tuple(made)
 
 
-def _kept(name: str, part: str, keep: str, model: str, size: Size, steps: int, *, in_real_time: bool = False) -> Row:
-    """Return a row that trains as `FREE` does, rehearses besides, and flies."""
+def _flying(model: str, size: Size) -> Row:
+    """Return the row that learns to fly and keeps nothing."""
     tuning = tuning_for(model)
-    words = [
-        f"train {TASK} lora --data noisy/data --to {name}/pilot --base {shlex.quote(model)} {lunar_lander.PROMPT}",
-        f"--balance sqrt {tuning.long_lora} --optimiser.steps {steps} --selection.every 0 {lunar_lander.DISTIL} {keep}",
-    ]
-    frozen = f"eval {TASK} pilot:{name}/pilot --episodes {size.lander.flights} --clock virtual --late hold"
-    flown = [frozen]
-    if in_real_time:
-        flown.append(f"eval {TASK} pilot:{name}/pilot --episodes {size.flights} --late hold")
     return Row(
-        name,
-        part,
+        FREE,
+        f"LoRA that keeps nothing, {size.steps} steps",
         "",
-        (" ".join(words), *flown),
-        figures.trained(figures.flights("frozen", "hold") if in_real_time else figures.flights("hold", last=1)),
+        (
+            f"train {TASK} lora --data noisy/data --to {FREE}/pilot --base {shlex.quote(model)} {lunar_lander.PROMPT} "
+            f"{_lessons(tuning.long_lora, size.steps)}",
+            _frozen(FREE, size),
+        ),
+        figures.trained(figures.flights("hold", last=1)),
         after=("noisy", "mlp"),
         extras=("train",),
-        memory_mb=tuning.memory_mb + 500,
-        minutes=4 + 1.5 * steps / lunar_lander.STEPS_A_MINUTE["lora"] + (size.flights / 8 if in_real_time else 0),
+        memory_mb=tuning.memory_mb,
+        minutes=2 + size.steps / lunar_lander.STEPS_A_MINUTE["lora"],
     )
+
+
+def _kept(name: str, what: str, keep: str, model: str, size: Size) -> Row:
+    """Return a row that goes on from `FREE` and rehearses, and flies."""
+    tuning, steps = tuning_for(model), size.kept_steps
+    in_real_time = (f"eval {TASK} pilot:{name}/pilot --episodes {size.flights} --late hold",) if name == TALKING else ()
+    return Row(
+        name,
+        f"{what}: {steps} steps from there",
+        "",
+        (
+            f"train {TASK} lora --from {FREE}/pilot --data noisy/data --to {name}/pilot "
+            f"{_lessons(tuning.rate(0.7 * tuning.long_rate), steps)} {keep}",
+            _frozen(name, size),
+            *in_real_time,
+        ),
+        figures.trained(figures.flights("frozen", "hold") if in_real_time else figures.flights("hold", last=1)),
+        after=(FREE, "noisy", "mlp"),
+        extras=("train",),
+        memory_mb=tuning.memory_mb + 500,
+        minutes=6 + 1.4 * steps / lunar_lander.STEPS_A_MINUTE["lora"] + len(in_real_time) * size.flights / 8,
+    )
+
+
+def _lessons(rate: str, steps: int) -> str:
+    """Return what all of the lander's trainings have in common."""
+    return f"--balance sqrt {rate} --optimiser.steps {steps} --selection.every 0 {lunar_lander.DISTIL}"
+
+
+def _frozen(name: str, size: Size) -> str:
+    """Return the flights by which a row's pilot is compared with others."""
+    return f"eval {TASK} pilot:{name}/pilot --episodes {size.lander.flights} --clock virtual --late hold"
 
 
 def _averaged(name: str, of: str, size: Size) -> Row:
@@ -115,24 +160,43 @@ def _averaged(name: str, of: str, size: Size) -> Row:
     )
 
 
-def _cartpole(model: str, size: Size) -> Row:
-    """Return the row of a CartPole pilot that talks."""
-    name, tuning, task = "talking-cartpole", tuning_for(model), cartpole.TASK
-    return Row(
-        name,
-        "the same for CartPole",
-        "",
-        (
-            f"train {task} lora --data box/data --to {name}/pilot --base {shlex.quote(model)} {cartpole.PROMPT} "
-            f"{tuning.lora} --optimiser.steps {size.cartpole_steps} --selection.every 0 {KEEP}",
-            f"eval {task} pilot:{name}/pilot --episodes {size.flights} --late hold",
+def _cartpole(model: str, size: Size) -> list[Row]:
+    """Return the rows of a CartPole pilot that flies, and then talks as well."""
+    tuning, task = tuning_for(model), cartpole.TASK
+    memory_mb, extras = tuning.memory_mb + 500, ("train",)
+    return [
+        Row(
+            "flying-cartpole",
+            f"the same for CartPole: LoRA that keeps nothing, {size.cartpole_steps} steps",
+            "",
+            (
+                f"train {task} lora --data box/data --to flying-cartpole/pilot --base {shlex.quote(model)} "
+                f"{cartpole.PROMPT} {tuning.lora} --optimiser.steps {size.cartpole_steps} --selection.every 0",
+                f"eval {task} pilot:flying-cartpole/pilot --episodes 10 --clock virtual --late hold",
+            ),
+            figures.trained(figures.flights("hold", last=1)),
+            after=("box",),
+            extras=extras,
+            memory_mb=memory_mb,
+            minutes=1 + size.cartpole_steps / 60,
         ),
-        figures.trained(figures.flights("hold", last=1)),
-        after=("box",),
-        extras=("train",),
-        memory_mb=tuning.memory_mb + 500,
-        minutes=2 + 1.5 * size.cartpole_steps / 60 + size.flights / 6,
-    )
+        Row(
+            "talking-cartpole",
+            f"aimed, divergence 3: {size.cartpole_kept_steps} steps from there",
+            "",
+            (
+                f"train {task} lora --from flying-cartpole/pilot --data box/data --to talking-cartpole/pilot "
+                f"{tuning.rate(tuning.lora_rate)} --optimiser.steps {size.cartpole_kept_steps} --selection.every 0 "
+                f"{KEEP}",
+                f"eval {task} pilot:talking-cartpole/pilot --episodes {size.flights} --late hold",
+            ),
+            figures.trained(figures.flights("hold", last=1)),
+            after=("flying-cartpole", "box"),
+            extras=extras,
+            memory_mb=memory_mb,
+            minutes=2 + 1.4 * size.cartpole_kept_steps / 60 + size.flights / 6,
+        ),
+    ]
 
 
 def _asked(name: str, task: str) -> Row:
