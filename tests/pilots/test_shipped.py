@@ -35,7 +35,7 @@ def card(folder: Path) -> PilotCard:
 def test_it_is_the_pilot_that_its_card_names(name: str, folder: Path, card: PilotCard) -> None:
     check_weights(folder, card)
     assert card.id == weights_id([folder / WEIGHTS[Kind.LORA]])
-    assert (card.name, card.task, card.kind) == (name, name, Kind.LORA)
+    assert (card.name, card.task, card.kind) == (name, SHIPPED[name], Kind.LORA)
     assert {path.name for path in folder.iterdir()} == {
         "pilot.json",
         "adapter_config.json",
@@ -71,6 +71,6 @@ def test_the_seeds_of_evaluations_are_not_those_of_its_training(card: PilotCard)
 
 
 def test_it_flies_with_time_frozen(name: str, tmp_path: Path) -> None:
-    setup = Setup(name, f"pilot:{name}", episodes=EPISODES, clock=ClockName.VIRTUAL)
+    setup = Setup(SHIPPED[name], f"pilot:{name}", episodes=EPISODES, clock=ClockName.VIRTUAL)
     summary = evaluate(prepare(setup), tmp_path / "run").summary
     assert summary[summary["success"]] == EPISODES

@@ -15,8 +15,8 @@ FORM = "pilot:PATH"
 HOME = Path("pilots")
 """Where training puts pilots unless told otherwise."""
 
-SHIPPED = ("cartpole", "lunarlander")
-"""Names of the pilots that come with the package: those of their tasks. Nothing is ever written beside them."""
+SHIPPED = {"cartpole": "cartpole", "lunarlander": "lunarlander", "lunarlander-talker": "lunarlander"}
+"""The pilots that come with the package, by name: what each flies. Nothing is ever written beside them."""
 
 SHIPPED_HOME = Path(__file__).with_name("shipped")
 

@@ -67,9 +67,9 @@ def ship(folder: Path, name: str, recipe: Recipe, task: Task, states: Sequence[S
     card = read_card(folder)
     check_weights(folder, card)
     if card.kind is not Kind.LORA or card.base != EMBEDDED:
-        raise OntickError(f"{folder} is no adapter of {EMBEDDED}; train one with: ontick train {name} lora")
-    if card.task != name:
-        raise OntickError(f"{folder} flies {card.task}, not {name}; ship it as {card.task}")
+        raise OntickError(f"{folder} is no adapter of {EMBEDDED}; train one with: ontick train {SHIPPED[name]} lora")
+    if card.task != SHIPPED[name]:
+        raise OntickError(f"{folder} flies {card.task}, not {SHIPPED[name]}; ship it as {card.task}")
     if read_lora(folder) is None:
         raise OntickError(f"{folder} is more than a plain LoRA adapter, which alone flies without PyTorch; train one")
     content = rounded((folder / WEIGHTS[Kind.LORA]).read_bytes())

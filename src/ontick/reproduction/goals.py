@@ -122,9 +122,9 @@ def _retention(made: Mapping[str, Entry]) -> Json:
             asked = made[row].found.figures
             figures[f"{prefix}still_right_share"] = asked["still_right"] / asked["base_right"]
             figures[f"{prefix}perplexity_ratio"] = asked["perplexity_ratio"]
-    if {FREE, TALKING} <= set(made):
-        free, kept = (made[name].found.figures["train_s"] for name in (FREE, TALKING))
-        figures["training_time_added"] = kept / free
+    if {FREE, "keep-both", TALKING} <= set(made):
+        free, kept, more = (made[name].found.figures["train_s"] for name in (FREE, "keep-both", TALKING))
+        figures["training_time_added"] = (kept + more) / free
     return figures
 
 

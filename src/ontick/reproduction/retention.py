@@ -18,7 +18,10 @@ TALKING = "talking"
 """The row of the pilot that lands and talks."""
 
 KEEP = "--keep.aim 8 --keep.kl 3 --keep.answer-tokens 32"
-"""What is rehearsed by the pilots that are meant to talk."""
+"""What is rehearsed by a pilot that is meant to talk."""
+
+MORE = "--keep.aim 12 --keep.kl 6 --keep.batch 2 --keep.answer-tokens 32"
+"""What it rehearses then."""
 
 NARROW = {
     "ablation-slow": "a tenth of the learning rate",
@@ -28,14 +31,14 @@ NARROW = {
 """Ways to change less, of `lunar_lander`, each trained from the base: what it is called beside the others."""
 
 KEPT = {
-    TALKING: ("aimed, divergence 3", KEEP),
+    "keep-both": ("aimed, divergence 3", KEEP),
     "keep-aim": ("aimed", "--keep.aim 8 --keep.answer-tokens 32"),
     "keep-kl": ("divergence 3", "--keep.kl 3 --keep.answer-tokens 32"),
     "keep-replay": ("replay 1", "--keep.replay 1 --keep.answer-tokens 32"),
 }
 """Ways to give a pilot that only flies its words back: what each is called, and its options."""
 
-AVERAGED = {"averaged": FREE, "averaged-talking": TALKING}
+AVERAGED = {"averaged": FREE, "averaged-kept": "keep-both"}
 """Lines between the base and a row's pilot."""
 
 
@@ -51,6 +54,8 @@ class Size:
     """In which the lander's pilot learns to fly."""
     kept_steps: int
     """In which it then gets its words back."""
+    more_steps: int
+    """In which it rehearses harder."""
     cartpole_steps: int
     cartpole_kept_steps: int
     whole_frontier: bool
@@ -62,6 +67,7 @@ QUICK = Size(
     flights=20,
     steps=1200,
     kept_steps=400,
+    more_steps=260,
     cartpole_steps=200,
     cartpole_kept_steps=100,
     whole_frontier=False,
@@ -71,6 +77,7 @@ FULL = Size(
     flights=50,
     steps=1200,
     kept_steps=400,
+    more_steps=260,
     cartpole_steps=300,
     cartpole_kept_steps=150,
     whole_frontier=True,
@@ -82,12 +89,13 @@ def rows(model: str, size: Size) -> tuple[Row, ...]:
     narrow = NARROW if size.whole_frontier else {}
     made = chosen(lunar_lander.rows(model, size.lander), ["noisy", "mlp", *narrow])
     made.append(_flying(model, size))
-    kept = KEPT if size.whole_frontier else {TALKING: KEPT[TALKING]}
+    kept = KEPT if size.whole_frontier else {"keep-both": KEPT["keep-both"]}
     made += [_kept(name, what, options, model, size) for name, (what, options) in kept.items()]
     made += [_averaged(name, of, size) for name, of in AVERAGED.items()]
+    made.append(_talking(model, size))
     made += [row for row in cartpole.rows(model, cartpole.FULL) if row.name == "box"]
     made += _cartpole(model, size)
-    made += [_asked(name, TASK) for name in (*narrow, FREE, *kept)]
+    made += [_asked(name, TASK) for name in (*narrow, FREE, *kept, TALKING)]
     made.append(_asked("talking-cartpole", cartpole.TASK))
     return tuple(made)
 
@@ -114,24 +122,53 @@ def _flying(model: str, size: Size) -> Row:
 
 def _kept(name: str, what: str, keep: str, model: str, size: Size) -> Row:
     """Return a row that goes on from `FREE` and rehearses, and flies."""
-    tuning, steps = tuning_for(model), size.kept_steps
-    in_real_time = (f"eval {TASK} pilot:{name}/pilot --episodes {size.flights} --late hold",) if name == TALKING else ()
+    tuning = tuning_for(model)
     return Row(
         name,
-        f"{what}: {steps} steps from there",
+        f"{what}: {size.kept_steps} steps from there",
         "",
-        (
-            f"train {TASK} lora --from {FREE}/pilot --data noisy/data --to {name}/pilot "
-            f"{_lessons(tuning.rate(0.7 * tuning.long_rate), steps)} {keep}",
-            _frozen(name, size),
-            *in_real_time,
-        ),
-        figures.trained(figures.flights("frozen", "hold") if in_real_time else figures.flights("hold", last=1)),
+        (_goes_on(FREE, name, 0.7 * tuning.long_rate, model, size.kept_steps, keep), _frozen(name, size)),
+        figures.trained(figures.flights("hold", last=1)),
         after=(FREE, "noisy", "mlp"),
         extras=("train",),
         memory_mb=tuning.memory_mb + 500,
-        minutes=6 + 1.4 * steps / lunar_lander.STEPS_A_MINUTE["lora"] + len(in_real_time) * size.flights / 8,
+        minutes=_minutes(size.kept_steps) + 2,
     )
+
+
+def _talking(model: str, size: Size) -> Row:
+    """Return the row of the pilot that lands and talks: it rehearses harder, and is then averaged with the base."""
+    tuning = tuning_for(model)
+    rehearsed = "talking/rehearsed"
+    return Row(
+        TALKING,
+        f"{size.more_steps} more, aimed at 12, divergence 6, two conversations a step; then averaged with the base",
+        "",
+        (
+            _goes_on("keep-both", TALKING, 0.6 * tuning.long_rate, model, size.more_steps, MORE, to=rehearsed),
+            f"average {rehearsed} --to {TALKING}/pilot --shares 0.65 0.75 0.85 --episodes {size.lander.flights}",
+            _frozen(TALKING, size),
+            f"eval {TASK} pilot:{TALKING}/pilot --episodes {size.flights} --late hold",
+        ),
+        figures.trained(figures.flights("frozen", "hold")),
+        after=("keep-both", "noisy", "mlp"),
+        extras=("train",),
+        memory_mb=tuning.memory_mb + 500,
+        minutes=_minutes(size.more_steps) + 8 + size.flights / 8,
+    )
+
+
+def _goes_on(of: str, name: str, rate: float, model: str, steps: int, keep: str, to: str | None = None) -> str:
+    """Return the training that goes on from another row's pilot and rehearses."""
+    return (
+        f"train {TASK} lora --from {of}/pilot --data noisy/data --to {to or f'{name}/pilot'} "
+        f"{_lessons(tuning_for(model).rate(rate), steps)} {keep}"
+    )
+
+
+def _minutes(steps: int) -> float:
+    """Return roughly how long a training takes that rehearses."""
+    return 2 + 1.4 * steps / lunar_lander.STEPS_A_MINUTE["lora"]
 
 
 def _lessons(rate: str, steps: int) -> str:
@@ -182,7 +219,7 @@ def _cartpole(model: str, size: Size) -> list[Row]:
         ),
         Row(
             "talking-cartpole",
-            f"aimed, divergence 3: {size.cartpole_kept_steps} steps from there",
+            f"aimed at 8, divergence 3: {size.cartpole_kept_steps} steps from there",
             "",
             (
                 f"train {task} lora --from flying-cartpole/pilot --data box/data --to talking-cartpole/pilot "
