@@ -88,9 +88,10 @@ def _moments(
             given = inputs[0]
             if given is not seen[0]:
                 seen[:] = [given, seen[1] + 1]
-                if seen[1] == len(sums):
+                number: int = seen[1]
+                if number == len(sums):
                     sums.append(_SumOfSquares())
-                sums[seen[1]].add(given[0, 0 if last is None else -last :].float().cpu())
+                sums[number].add(given[0, 0 if last is None else -last :].float().cpu())
             whose[name] = seen[1]
 
         return see
