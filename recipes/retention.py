@@ -9,14 +9,14 @@ from ontick.records import Json
 from ontick.report.plots import plot_frontier
 from ontick.reproduction.ledger import Entry
 from ontick.reproduction.recipes import Recipe
-from ontick.reproduction.retention import AVERAGED, FREE, KEPT, NARROW, TALKING
+from ontick.reproduction.retention import AVERAGED, BOTH, FREE, KEPT, NARROW, TALKING
 from published import script
 
 DOCS = Path(__file__).parents[1] / "docs"
 PICTURE = DOCS / "images" / "retention.png"
 PAGE = DOCS / "retention.md"
 
-LINES = {FREE: "between the base and what keeps nothing", TALKING: "between the base and what rehearses"}
+LINES = {FREE: "between the base and what keeps nothing", BOTH: "between the base and what rehearses"}
 
 
 def points(made: Mapping[str, Entry]) -> list[Json]:
@@ -25,6 +25,7 @@ def points(made: Mapping[str, Entry]) -> list[Json]:
     ways = {FREE: ("keeps nothing", "end")}
     ways |= {name: (what, "narrow") for name, what in NARROW.items()}
     ways |= {name: (what, "kept") for name, (what, _) in KEPT.items()}
+    ways |= {TALKING: ("the pilot", "kept")}
     for name, (what, kind) in ways.items():
         if name in made and f"asked-{name}" in made:
             flown = made[name].found.figures

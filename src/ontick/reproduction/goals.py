@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from ontick.records import Json
 from ontick.reproduction.ledger import Entry
 from ontick.reproduction.recipes import Recipe
-from ontick.reproduction.retention import FREE, TALKING
+from ontick.reproduction.retention import BOTH, FREE, TALKING
 
 MUST: Mapping[Recipe, Mapping[str, str]] = {
     Recipe.CARTPOLE: {
@@ -122,8 +122,8 @@ def _retention(made: Mapping[str, Entry]) -> Json:
             asked = made[row].found.figures
             figures[f"{prefix}still_right_share"] = asked["still_right"] / asked["base_right"]
             figures[f"{prefix}perplexity_ratio"] = asked["perplexity_ratio"]
-    if {FREE, "keep-both", TALKING} <= set(made):
-        free, kept, more = (made[name].found.figures["train_s"] for name in (FREE, "keep-both", TALKING))
+    if {FREE, BOTH, TALKING} <= set(made):
+        free, kept, more = (made[name].found.figures["train_s"] for name in (FREE, BOTH, TALKING))
         figures["training_time_added"] = (kept + more) / free
     return figures
 

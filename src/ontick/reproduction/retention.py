@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ontick.reproduction import cartpole, figures, lunar_lander
 from ontick.reproduction.row import Row, chosen
@@ -13,6 +13,9 @@ TASK = lunar_lander.TASK
 
 FREE = "flying"
 """The row of the training that keeps nothing: what all others begin with, or are compared with."""
+
+BOTH = "keep-both"
+"""The row of a pilot that got its words back, aimed and rehearsing."""
 
 TALKING = "talking"
 """The row of the pilot that lands and talks."""
@@ -31,14 +34,14 @@ NARROW = {
 """Ways to change less, of `lunar_lander`, each trained from the base: what it is called beside the others."""
 
 KEPT = {
-    "keep-both": ("aimed, divergence 3", KEEP),
+    BOTH: ("aimed, divergence 3", KEEP),
     "keep-aim": ("aimed", "--keep.aim 8 --keep.answer-tokens 32"),
     "keep-kl": ("divergence 3", "--keep.kl 3 --keep.answer-tokens 32"),
     "keep-replay": ("replay 1", "--keep.replay 1 --keep.answer-tokens 32"),
 }
 """Ways to give a pilot that only flies its words back: what each is called, and its options."""
 
-AVERAGED = {"averaged": FREE, "averaged-kept": "keep-both"}
+AVERAGED = {"averaged": FREE, "averaged-kept": BOTH}
 """Lines between the base and a row's pilot."""
 
 
@@ -72,16 +75,7 @@ QUICK = Size(
     cartpole_kept_steps=100,
     whole_frontier=False,
 )
-FULL = Size(
-    lunar_lander.FULL,
-    flights=50,
-    steps=1200,
-    kept_steps=400,
-    more_steps=260,
-    cartpole_steps=300,
-    cartpole_kept_steps=150,
-    whole_frontier=True,
-)
+FULL = replace(QUICK, flights=50, cartpole_steps=300, cartpole_kept_steps=150, whole_frontier=True)
 
 
 def rows(model: str, size: Size) -> tuple[Row, ...]:
@@ -89,7 +83,7 @@ def rows(model: str, size: Size) -> tuple[Row, ...]:
     narrow = NARROW if size.whole_frontier else {}
     made = chosen(lunar_lander.rows(model, size.lander), ["noisy", "mlp", *narrow])
     made.append(_flying(model, size))
-    kept = KEPT if size.whole_frontier else {"keep-both": KEPT["keep-both"]}
+    kept = KEPT if size.whole_frontier else {BOTH: KEPT[BOTH]}
     made += [_kept(name, what, options, model, size) for name, (what, options) in kept.items()]
     made += [_averaged(name, of, size) for name, of in AVERAGED.items()]
     made.append(_talking(model, size))
@@ -127,7 +121,7 @@ def _kept(name: str, what: str, keep: str, model: str, size: Size) -> Row:
         name,
         f"{what}: {size.kept_steps} steps from there",
         "",
-        (_goes_on(FREE, name, 0.7 * tuning.long_rate, model, size.kept_steps, keep), _frozen(name, size)),
+        (_goes_on(FREE, f"{name}/pilot", 0.7 * tuning.long_rate, model, size.kept_steps, keep), _frozen(name, size)),
         figures.trained(figures.flights("hold", last=1)),
         after=(FREE, "noisy", "mlp"),
         extras=("train",),
@@ -145,23 +139,23 @@ def _talking(model: str, size: Size) -> Row:
         f"{size.more_steps} more, aimed at 12, divergence 6, two conversations a step; then averaged with the base",
         "",
         (
-            _goes_on("keep-both", TALKING, 0.6 * tuning.long_rate, model, size.more_steps, MORE, to=rehearsed),
+            _goes_on(BOTH, rehearsed, 0.6 * tuning.long_rate, model, size.more_steps, MORE),
             f"average {rehearsed} --to {TALKING}/pilot --shares 0.65 0.75 0.85 --episodes {size.lander.flights}",
             _frozen(TALKING, size),
             f"eval {TASK} pilot:{TALKING}/pilot --episodes {size.flights} --late hold",
         ),
-        figures.trained(figures.flights("frozen", "hold")),
-        after=("keep-both", "noisy", "mlp"),
+        figures.trained(figures.flights("frozen", "hold", last=2)),
+        after=(BOTH, "noisy", "mlp"),
         extras=("train",),
         memory_mb=tuning.memory_mb + 500,
         minutes=_minutes(size.more_steps) + 8 + size.flights / 8,
     )
 
 
-def _goes_on(of: str, name: str, rate: float, model: str, steps: int, keep: str, to: str | None = None) -> str:
+def _goes_on(of: str, to: str, rate: float, model: str, steps: int, keep: str) -> str:
     """Return the training that goes on from another row's pilot and rehearses."""
     return (
-        f"train {TASK} lora --from {of}/pilot --data noisy/data --to {to or f'{name}/pilot'} "
+        f"train {TASK} lora --from {of}/pilot --data noisy/data --to {to} "
         f"{_lessons(tuning_for(model).rate(rate), steps)} {keep}"
     )
 
