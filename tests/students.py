@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 import transformers
 
 import families
 from ontick.learning.dataset import Demonstrations, demonstrations, write_dataset
+from ontick.learning.sft import general
 from ontick.learning.sft.settings import Method, OptimiserOptions, SelectionOptions, SftSettings
 from ontick.models.hf.load import quiet
 from ontick.prompts import Layout, PromptStyle
@@ -83,3 +85,10 @@ def settings(method: Method = Method.FULL, *, steps: int = 8, every: int = 4, **
         "threads": 1,
     }
     return SftSettings(**(known | more))
+
+
+def rehearse_few(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """Let a twentieth of the shipped conversations be all: so many answers take longer to write than the rest takes."""
+    few = folder / "few.jsonl"
+    few.write_text("".join(general.PROMPTS.read_text().splitlines(keepends=True)[::20]))
+    patch.setattr(general, "PROMPTS", few)

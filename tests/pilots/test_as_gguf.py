@@ -95,7 +95,7 @@ def test_a_faithful_kind_keeps_what_training_changed(tiny: Path) -> None:
 def test_a_pilot_flies_in_a_faithful_kind_unless_told_otherwise(tiny: Path) -> None:
     card = read_card(tiny)
     chosen = load_pilot(tiny, card, ModelOptions(threads=1)).info.quantisation
-    assert chosen in {"BF16", "Q8_0"}
+    assert chosen in {"F16", "BF16", "Q8_0"}
 
 
 def test_a_pilot_is_turned_once_and_anew_if_that_is_damaged(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -201,7 +201,7 @@ class ModelOptions:
     context_tokens: int = 2048
     """The longest prompt that a local model is given room for."""
     quantisation: str | None = None
-    """gguf and smollm2: as-is, fastest, or a kind such as q4_0, q8_0, bf16."""
+    """gguf and smollm2: as-is, fastest, or a kind such as q4_0, q8_0, f16."""
     dtype: str | None = None
     """hf: float32, bfloat16 or float16."""
     device: str | None = None

@@ -1,7 +1,7 @@
 """How does llama.cpp fly a pilot? As a GGUF file: its weights in the base's own, in a quantisation that keeps them.
 
 What training changed is small beside what it started from, so by default only kinds are used that lose less than
-that: bfloat16 and Q8_0, the faster of the two on this machine. The file is made once and kept in the cache.
+that: float16, bfloat16 and Q8_0, the fastest of them on this machine. The file is made once and kept in the cache.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ontick.models.llama.quantise import AS_IS, FASTEST, KINDS, check_kind, conv
 from ontick.pilots.card import Kind, PilotCard
 from ontick.pilots.weights import Base, need_transformers, source_of
 
-FAITHFUL = ("bf16", "q8_0")
+FAITHFUL = ("f16", "bf16", "q8_0")
 """Kinds that keep what training changed, the more precise first."""
 
 EXACT = "f32"

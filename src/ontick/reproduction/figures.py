@@ -151,7 +151,8 @@ def questions(printed: Sequence[Json]) -> Found:
     figures: Json = {"right": known["right"], "n": asked}
     if base:
         says += f"; of the {base['right']} that {base['word']} answers right, {base['still_right']} are still right"
-        figures |= {"base_right": base["right"], "still_right": base["still_right"], "kl_nats": base["kl_nats"]}
+        figures |= {name: base[name] for name in ("still_right", "still_right_share", "kl_nats")}
+        figures["base_right"] = base["right"]
         if base["kl_nats"] is not None:
             says += f"; KL {base['kl_nats']:.2f} nats"
     prose = probed.get("prose")

@@ -120,7 +120,7 @@ def _retention(made: Mapping[str, Entry]) -> Json:
     for row, prefix in ((f"asked-{TALKING}", ""), ("asked-talking-cartpole", "cartpole_")):
         if row in made:
             asked = made[row].found.figures
-            figures[f"{prefix}still_right_share"] = asked["still_right"] / asked["base_right"]
+            figures[f"{prefix}still_right_share"] = asked["still_right_share"]
             figures[f"{prefix}perplexity_ratio"] = asked["perplexity_ratio"]
     if {FREE, BOTH, TALKING} <= set(made):
         free, kept, more = (made[name].found.figures["train_s"] for name in (FREE, BOTH, TALKING))

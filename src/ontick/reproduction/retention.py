@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass, replace
 
+from ontick.models.catalog import EMBEDDED
 from ontick.reproduction import cartpole, figures, lunar_lander
 from ontick.reproduction.row import Row, chosen
 from ontick.reproduction.tuning import tuning_for
@@ -25,6 +26,9 @@ KEEP = "--keep.aim 8 --keep.kl 3 --keep.answer-tokens 32"
 
 MORE = "--keep.aim 12 --keep.kl 6 --keep.batch 2 --keep.answer-tokens 32"
 """What it rehearses then."""
+
+KEEP_CARTPOLE = "--keep.aim 20 --keep.kl 3 --keep.answer-tokens 32"
+"""What the CartPole pilot rehearses: there are directions enough that are its prompts' alone."""
 
 NARROW = {
     "ablation-slow": "a tenth of the learning rate",
@@ -72,10 +76,10 @@ QUICK = Size(
     kept_steps=400,
     more_steps=260,
     cartpole_steps=200,
-    cartpole_kept_steps=100,
+    cartpole_kept_steps=60,
     whole_frontier=False,
 )
-FULL = replace(QUICK, flights=50, cartpole_steps=300, cartpole_kept_steps=150, whole_frontier=True)
+FULL = replace(QUICK, flights=50, cartpole_steps=300, whole_frontier=True)
 
 
 def rows(model: str, size: Size) -> tuple[Row, ...]:
@@ -89,8 +93,8 @@ def rows(model: str, size: Size) -> tuple[Row, ...]:
     made.append(_talking(model, size))
     made += [row for row in cartpole.rows(model, cartpole.FULL) if row.name == "box"]
     made += _cartpole(model, size)
-    made += [_asked(name, TASK) for name in (*narrow, FREE, *kept, TALKING)]
-    made.append(_asked("talking-cartpole", cartpole.TASK))
+    made += [_asked(name, TASK, model) for name in (*narrow, FREE, *kept, TALKING)]
+    made.append(_asked("talking-cartpole", cartpole.TASK, model))
     return tuple(made)
 
 
@@ -142,7 +146,7 @@ def _talking(model: str, size: Size) -> Row:
             _goes_on(BOTH, rehearsed, 0.6 * tuning.long_rate, model, size.more_steps, MORE),
             f"average {rehearsed} --to {TALKING}/pilot --shares 0.65 0.75 0.85 --episodes {size.lander.flights}",
             _frozen(TALKING, size),
-            f"eval {TASK} pilot:{TALKING}/pilot --episodes {size.flights} --late hold",
+            f"eval {TASK} pilot:{TALKING}/pilot --episodes {size.flights} --late hold{_kind(model)}",
         ),
         figures.trained(figures.flights("frozen", "hold", last=2)),
         after=(BOTH, "noisy", "mlp"),
@@ -213,13 +217,13 @@ def _cartpole(model: str, size: Size) -> list[Row]:
         ),
         Row(
             "talking-cartpole",
-            f"aimed at 8, divergence 3: {size.cartpole_kept_steps} steps from there",
+            f"aimed at 20, divergence 3: {size.cartpole_kept_steps} steps from there",
             "",
             (
                 f"train {task} lora --from flying-cartpole/pilot --data box/data --to talking-cartpole/pilot "
-                f"{tuning.rate(tuning.lora_rate)} --optimiser.steps {size.cartpole_kept_steps} --selection.every 0 "
-                f"{KEEP}",
-                f"eval {task} pilot:talking-cartpole/pilot --episodes {size.flights} --late hold",
+                f"{tuning.rate(0.8 * tuning.lora_rate)} --optimiser.steps {size.cartpole_kept_steps} "
+                f"--selection.every 0 {KEEP_CARTPOLE}",
+                f"eval {task} pilot:talking-cartpole/pilot --episodes {size.flights} --late hold{_kind(model)}",
             ),
             figures.trained(figures.flights("hold", last=1)),
             after=("flying-cartpole", "box"),
@@ -230,14 +234,19 @@ def _cartpole(model: str, size: Size) -> list[Row]:
     ]
 
 
-def _asked(name: str, task: str) -> Row:
+def _asked(name: str, task: str, model: str) -> Row:
     """Return a row in which another row's pilot is asked ordinary questions and reads a general text."""
     return Row(
         f"asked-{name}",
         f"ordinary questions to {name}",
         "",
-        (f"probe {task} pilot:{name}/pilot --states 20 --questions all",),
+        (f"probe {task} pilot:{name}/pilot --states 20 --questions all{_kind(model)}",),
         figures.questions,
         after=(name,),
         minutes=1,
     )
+
+
+def _kind(model: str) -> str:
+    """Return the option by which llama.cpp rounds as little of what is kept as of what is learnt, where it flies."""
+    return " --model.quantisation f16" if model == EMBEDDED else ""

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 import students
 from ontick.errors import OntickError
 from ontick.learning.sft import aim
-from ontick.learning.sft.aim import Aim, bring, directions_of
+from ontick.learning.sft.aim import Aim, Texts, bring, directions_of
 from ontick.learning.sft.model import make_student
 from ontick.learning.sft.plan import Lesson
 from ontick.learning.sft.settings import KeepOptions, LoraOptions, Method, SftSettings
+from ontick.learning.sft.shared import BatchReader, SharedPrefix, WholePrompts
 from ontick.learning.sft.train import fine_tune
 from ontick.pilots.card import read_card
 from ontick.tasks import find_task
@@ -27,11 +28,17 @@ from ontick.tasks import find_task
 CARTPOLE = find_task("cartpole")
 _files: Any = safetensors.torch
 _basis: Any = aim._basis  # pyright: ignore[reportPrivateUsage]
+_moments: Any = aim._moments  # pyright: ignore[reportPrivateUsage]
+
+WHOLE = WholePrompts()
+FLYING = Texts([5, 6, 7], [[*range(8, 8 + n)] for n in (4, 6, 5)])
+GENERAL = Texts([], [[*range(40, 40 + n)] for n in (6, 12)])
 
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    students.rehearse_few(tmp_path, monkeypatch)
 
 
 def moments(seed: int, size: int, scale: float) -> torch.Tensor:
@@ -90,9 +97,7 @@ def test_a_trained_adapter_reads_nothing_else(tmp_path: Path, monkeypatch: pytes
 
 def test_every_row_comes_back_to_the_directions_and_what_was_learnt_stays() -> None:
     model = make_student(CARTPOLE, lora()).model
-    prompts = [list(range(5, 5 + n)) for n in (7, 9, 8)]
-    chats = [list(range(40, 40 + n)) for n in (6, 12)]
-    directions = directions_of(model, prompts, chats, 4, 1.2)
+    directions = directions_of(model, WHOLE, FLYING, GENERAL, 1.2)
     held = Aim(model, directions)
     lengths = [weights.detach().norm(dim=1) for weights, _ in held._pairs]  # pyright: ignore[reportPrivateUsage]
     held.bring_back(as_large=True)
@@ -104,10 +109,8 @@ def test_every_row_comes_back_to_the_directions_and_what_was_learnt_stays() -> N
 
 def test_an_adapter_is_brought_to_the_directions_with_the_least_change_of_what_it_reads() -> None:
     model = make_student(CARTPOLE, lora()).model
-    prompts = [list(range(5, 5 + n)) for n in (7, 9, 8)]
-    chats = [list(range(40, 40 + n)) for n in (6, 12)]
-    directions = directions_of(model, prompts, chats, 4, 1.2)
-    moments = aim._moments(model, prompts, 4, bare=False)  # pyright: ignore[reportPrivateUsage]
+    directions = directions_of(model, WHOLE, FLYING, GENERAL, 1.2)
+    moments = _moments(model, WHOLE, FLYING, bare=False)
 
     def reads() -> dict[str, torch.Tensor]:
         return {
@@ -117,7 +120,7 @@ def test_an_adapter_is_brought_to_the_directions_with_the_least_change_of_what_i
         }
 
     before = reads()
-    bring(model, directions, prompts, 4)
+    bring(model, WHOLE, FLYING, directions)
     brought = reads()
     rng = torch.Generator().manual_seed(0)
     for name, basis in directions.items():
@@ -131,14 +134,34 @@ def test_an_adapter_is_brought_to_the_directions_with_the_least_change_of_what_i
         for _ in range(5):
             aside = 0.05 * torch.randn(brought[name].shape[0], wide.shape[1], generator=rng).double() @ wide.T
             assert error(brought[name] + aside, before[name], flying) >= least - 1e-9
-    bring(model, directions, prompts, 4)
+    bring(model, WHOLE, FLYING, directions)
     for name, weights in reads().items():
         torch.testing.assert_close(weights, brought[name], atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.parametrize("shares", [True, False])
+def test_what_layers_are_given_is_what_each_text_gives_them_alone(shares: bool) -> None:
+    model = make_student(CARTPOLE, lora()).model
+    reader: BatchReader = SharedPrefix(model.config) if shares else WHOLE
+    many = Texts(FLYING.prefix, [[*range(n, n + 2 + n % 3)] for n in range(20, 20 + aim.READ_AT_ONCE + 3)])
+    given: dict[str, list[torch.Tensor]] = {}
+    layers = {name: layer for name, layer in model.named_modules() if hasattr(layer, aim.FIRST)}
+    for name, layer in layers.items():
+        layer.register_forward_pre_hook(lambda _, inputs, name=name: given.setdefault(name, []).append(inputs[0][0]))
+    model.eval()
+    with torch.no_grad(), model.disable_adapter():
+        for suffix in many.suffixes:
+            model(torch.tensor([[*many.prefix, *suffix]]))
+    alone = {name: torch.cat([rows[len(many.prefix) :] for rows in texts]).double() for name, texts in given.items()}
+    found = _moments(model, reader, many)
+    assert set(found) == set(layers)
+    for name, (moments, _) in found.items():
+        torch.testing.assert_close(moments, alone[name].T @ alone[name] / len(alone[name]), atol=1e-5, rtol=1e-3)
+
+
 def test_layers_that_read_the_same_have_the_same_directions_and_what_is_learnt_does_not_matter() -> None:
     model = make_student(CARTPOLE, lora()).model
-    asked = ([[5, 6, 7, 8]], [[40, 41, 42]], 4, 1.2)
+    asked = (WHOLE, Texts([], [[5, 6, 7, 8]]), Texts([], [[40, 41, 42]]), 1.2)
     before = directions_of(model, *asked)
     queries = [name for name in before if name.endswith("q_proj")]
     for name in queries:

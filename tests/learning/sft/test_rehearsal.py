@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import families
 import students
+from ontick.cache import cache_folder
 from ontick.cli import main
 from ontick.errors import OntickError
 from ontick.evaluation.questions import Question
@@ -33,6 +34,7 @@ from ontick.models.base import Message, ModelOptions
 from ontick.models.hf.conversation import Conversation
 from ontick.models.hf.load import Loaded
 from ontick.models.hf.model import HuggingFace
+from ontick.models.hf.write import write_many
 from ontick.pilots.card import read_card
 from ontick.tasks import find_task
 
@@ -217,7 +219,7 @@ def test_knowledge_counts_as_the_trade_off_wants(tmp_path: Path) -> None:
 def test_what_is_left_is_all_of_the_base_in_the_base_and_less_in_another(caplog: pytest.LogCaptureFixture) -> None:
     base = tiny()
     asked = [Question("echo", "0.1 left", lambda question, answer: True), Question("none", "2", lambda q, a: False)]
-    memory = Retention(base, asked, [[5, 6, 7], [9, 8]])
+    memory = Retention(base, asked, [[5, 6, 7], [9, 8]], "tiny")
     left = memory.measure(base.model)
     assert (left["base_right"], left["still_right"], left["kept"]) == (1, 1, 1.0)
     assert left["perplexity_ratio"] == pytest.approx(1)
@@ -234,6 +236,31 @@ def test_what_is_left_is_all_of_the_base_in_the_base_and_less_in_another(caplog:
         expected.append(float((said.exp() * (said - says)).sum()))
     assert moved["kl_flying_nats"] == pytest.approx(sum(expected) / 2, rel=1e-3)
     assert moved["perplexity_ratio"] != pytest.approx(1, abs=1e-3)
+
+
+def test_what_the_base_says_is_kept_as_long_as_it_and_what_it_is_asked_are_the_same(monkeypatch: Any) -> None:
+    base, written = tiny(), list[int]()
+
+    def counting(model: Any, prompts: Any, *more: Any) -> Any:
+        written.append(len(prompts))
+        return write_many(model, prompts, *more)
+
+    monkeypatch.setattr("ontick.learning.sft.retention.write_many", counting)
+    asked = [Question("echo", "0.1 left", lambda question, answer: "e" in answer)]
+    first = Retention(base, asked, [[5, 6, 7]], "one").measure(base.model)
+    assert written == [1, 1]  # the base, and what was measured
+    assert Retention(base, asked, [[5, 6, 7]], "one").measure(base.model) == first
+    assert written == [1, 1, 1]
+    (place,) = (cache_folder() / "spoken").iterdir()
+    whole = place.read_text()
+    for damaged in (whole[:-4], "[]", json.dumps({"answers": [], "perplexity": 1.0})):
+        place.write_text(damaged)
+        assert Retention(base, asked, [[5, 6, 7]], "one").measure(base.model) == first
+        assert place.read_text() == whole
+    written.clear()
+    Retention(base, asked, [[5, 6, 7]], "another")
+    Retention(base, [*asked, Question("echo", "more", lambda question, answer: True)], [[5, 6, 7]], "one")
+    assert written == [1, 2]
 
 
 def test_forgetting_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: Any) -> None:

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import transformers
 
 from ontick.errors import OntickError
+from ontick.learning.sft.shared import Batch, BatchReader
+from ontick.learning.sft.tokens import Tokens
 
 _torch: Any = torch
 _Callback: Any = transformers.TrainerCallback
@@ -28,31 +30,41 @@ FIRST = "lora_A"
 FLOOR = 1e-3
 """Of the mean of G's eigenvalues, added to all of them: directions that general talk hardly uses count as much."""
 
+READ_AT_ONCE = 16
+"""Texts in one reading."""
+
 Directions = dict[str, torch.Tensor]
 """For each adapted layer an orthonormal basis of what it may read, shape (inputs, directions)."""
 
 
-def directions_of(
-    model: Any, prompts: Sequence[Sequence[int]], chats: Sequence[Sequence[int]], own: int, ratio: float
-) -> Directions:
+class Texts(NamedTuple):
+    """What is read to learn what layers are given."""
+
+    prefix: Tokens
+    """What all begin with; it does not count."""
+    suffixes: Sequence[Tokens]
+    """The rest of each."""
+
+
+def directions_of(model: Any, reader: BatchReader, flying: Texts, general: Texts, ratio: float) -> Directions:
     """Return where the flying prompts are at least ``ratio`` times as strong as general conversations.
 
     Args:
         model: the model with its adapter, which is left out of account.
-        prompts: flying prompts, in tokens.
-        chats: general conversations, in tokens.
-        own: so many of the last tokens of a prompt are its own; those before are the same in all.
+        reader: how it reads them.
+        flying: flying prompts.
+        general: general conversations.
         ratio: the bound.
 
     Raises:
         OntickError: in some layer there is no such direction.
     """
-    flying, general = _moments(model, prompts, own), _moments(model, chats, None)
+    stated, said = _moments(model, reader, flying), _moments(model, reader, general)
     found: dict[int, torch.Tensor] = {}
     bases: Directions = {}
-    for name, (moments, number) in flying.items():
+    for name, (moments, number) in stated.items():
         if number not in found:
-            found[number] = _basis(moments, general[name][0], ratio)
+            found[number] = _basis(moments, said[name][0], ratio)
         if not found[number].shape[1]:
             raise OntickError(
                 f"in {name} no direction is {ratio:g} times as strong in the prompts as in talk; lower --keep.aim"
@@ -72,16 +84,18 @@ def _basis(flying: torch.Tensor, general: torch.Tensor, ratio: float) -> torch.T
 
 @torch.no_grad()
 def _moments(
-    model: Any, texts: Sequence[Sequence[int]], last: int | None, *, bare: bool = True
+    model: Any, reader: BatchReader, texts: Texts, *, bare: bool = True
 ) -> dict[str, tuple[torch.Tensor, int]]:
-    """Return for each adapted layer the mean of x x' over the tokens, and a number: layers that read the same share it.
+    """Return for each adapted layer the mean of x x' over the suffixes' tokens, and a number that layers share which
+    read the same.
 
-    ``last``: so many of the last tokens count; None: all. ``bare``: in the model without its adapter.
+    ``bare``: in the model without its adapter.
     """
     layers = {name: layer for name, layer in model.named_modules() if hasattr(layer, FIRST)}
     sums: list[_SumOfSquares] = []
     whose: dict[str, int] = {}
     seen: list[Any] = [None, -1]
+    counted: list[Batch] = []
 
     def hook(name: str) -> Any:
         def see(_: Any, inputs: tuple[torch.Tensor, ...]) -> None:
@@ -91,7 +105,7 @@ def _moments(
                 number: int = seen[1]
                 if number == len(sums):
                     sums.append(_SumOfSquares())
-                sums[number].add(given[0, 0 if last is None else -last :].float().cpu())
+                sums[number].add(reader.asked(given, counted[0]).float().cpu())
             whose[name] = seen[1]
 
         return see
@@ -101,14 +115,17 @@ def _moments(
     model.eval()
     try:
         with model.disable_adapter() if bare else nullcontext():
-            for text in texts:
+            for first in range(0, len(texts.suffixes), READ_AT_ONCE):
+                part = texts.suffixes[first : first + READ_AT_ONCE]
                 seen[:] = [None, -1]
-                model(torch.tensor([list(text)], device=model.device), use_cache=False, logits_to_keep=1)
+                counted[:] = [reader.batch(texts.prefix, part, each=True)]
+                read = reader.batch(texts.prefix, part)
+                reader.logits(model, {name: value.to(model.device) for name, value in read.items()})
     finally:
         model.train(learning)
         for each in hooks:
             each.remove()
-    tokens = sum(len(text) if last is None else min(last, len(text)) for text in texts)
+    tokens = sum(map(len, texts.suffixes))
     return {name: (sums[number].total() / tokens, number) for name, number in whose.items()}
 
 
@@ -137,17 +154,17 @@ class _SumOfSquares:
 
 
 @torch.no_grad()
-def bring(model: Any, directions: Directions, prompts: Sequence[Sequence[int]], own: int) -> None:
+def bring(model: Any, reader: BatchReader, flying: Texts, directions: Directions) -> None:
     """Have an adapter that was trained without ``directions`` read in them what it reads of flying prompts.
 
     By least squares: with P a layer's directions and F the second moments of what the adapted model feeds it, A becomes
     A F P (P' F P)^-1 P', which leaves A x as it was as nearly as they can tell, and is A itself if that lies in them.
     """
-    moments = _moments(model, prompts, own, bare=False)
+    moments = _moments(model, reader, flying, bare=False)
     for name, layer in model.named_modules():
         if name in directions:
-            basis, flying = directions[name].double(), moments[name][0]
-            seen = flying @ basis
+            basis = directions[name].double()
+            seen = moments[name][0] @ basis
             inside = basis.T @ seen
             inside += 1e-9 * inside.trace() * _torch.eye(len(inside), dtype=inside.dtype)
             for weights in _reads(layer):

@@ -35,7 +35,7 @@ from ontick.models.hf.load import Loaded
 from ontick.pilots.card import WEIGHTS, Kind, PilotCard, read_card, weights_id, write_card
 from ontick.pilots.find import find_pilot
 from ontick.pilots.readme import write_readme
-from ontick.pilots.weights import weight_files
+from ontick.pilots.weights import base_digest, weight_files
 from ontick.prompts import Prompt
 from ontick.records import Json
 from ontick.tasks import find_task
@@ -62,7 +62,7 @@ def average(setup: AverageSetup, progress: Progress = silent) -> Json:
     task = find_task(card.task, setup.task_module)
     options = ModelOptions(dtype=setup.dtype, device=setup.device)
     pilot, base = load_pilot(folder, card, options), load_word(card.base, options)
-    line = _Line(task, Prompt(task, card.prompt), pilot, base)
+    line = _Line(task, Prompt(task, card.prompt), pilot, base, base_digest(card.base))
     seeds = range(SELECTION_SEED, SELECTION_SEED + setup.episodes)
     points = list[Json]()
     for number, share in enumerate(setup.shares):
@@ -78,7 +78,7 @@ def average(setup: AverageSetup, progress: Progress = silent) -> Json:
 class _Line:
     """The models between two of one shape."""
 
-    def __init__(self, task: Task, prompt: Prompt, pilot: Loaded, base: Loaded) -> None:
+    def __init__(self, task: Task, prompt: Prompt, pilot: Loaded, base: Loaded, digest: str) -> None:
         self._task, self._prompt, self._pilot = task, prompt, pilot
         tuned, weights = dict(pilot.model.named_parameters()), dict(base.model.named_parameters())
         if {name: tensor.shape for name, tensor in tuned.items()} != {n: t.shape for n, t in weights.items()}:
@@ -91,7 +91,7 @@ class _Line:
         self._ends = {name: (weights[name].detach(), tensor.detach().clone()) for name, tensor in tuned.items()}
         tokens = Conversation(pilot.tokenizer, pilot.name).tokens
         prompts = [tokens.tokens(prompt.asked(list(state.state))) for state in task.diagnostics]
-        self._retention = Retention(base, questions, prompts)
+        self._retention = Retention(base, questions, prompts, digest)
 
     def at(self, share: float, seeds: Sequence[int], tradeoff: float) -> Json:
         """Return what the model at ``share`` of the way can do."""

@@ -6,14 +6,19 @@ on, and how far the model has moved from its base on the flying prompts themselv
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
 
+from ontick.cache import cache_folder, write_json
 from ontick.evaluation.questions import Question
 from ontick.evaluation.retention import ANSWER_TOKENS, perplexity, read_prose
 from ontick.learning.sft.shared import WholePrompts
@@ -27,6 +32,15 @@ from ontick.records import Json
 
 READ_AT_ONCE = 8
 """Texts, and prompts, in one reading."""
+
+
+class Spoken(NamedTuple):
+    """What a model says that has nothing to do with flying."""
+
+    answers: list[str]
+    """To each question."""
+    perplexity: float
+    """Of the general text."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,16 +62,17 @@ class Retention:
         base: the model that it was made from, with the tokenizer of both.
         questions: what is asked.
         prompts: some flying prompts, in tokens.
+        digest: of the base's weights; what it says is kept in the cache by that.
     """
 
-    def __init__(self, base: Loaded, questions: Sequence[Question], prompts: Sequence[Tokens]) -> None:
+    def __init__(self, base: Loaded, questions: Sequence[Question], prompts: Sequence[Tokens], digest: str) -> None:
         conversation = Conversation(base.tokenizer, base.name)
         self._questions = tuple(questions)
         self._asked = [conversation.tokens.tokens([Message("user", question.text)]) for question in questions]
         self._prose: list[list[int]] = [base.tokenizer(paragraph).input_ids for paragraph in read_prose()]
         self._prompts = [list(prompt) for prompt in prompts]
         self._tokenizer, self._ends = base.tokenizer, end_tokens(base)
-        self._base = self._known(base.model)
+        self._base = self._known(base.model, self._place(base, digest))
 
     def measure(self, model: Any) -> Json:
         """Return what is left of the base's knowledge in ``model``.
@@ -83,22 +98,35 @@ class Retention:
             "kept": share * min(1.0, 1 / ratio),
         }
 
+    def _place(self, base: Loaded, digest: str) -> Path:
+        """Return where it is kept what the base says, as long as it and what it is asked are the same."""
+        asked = json.dumps([digest, str(base.model.dtype), ANSWER_TOKENS, self._asked, self._prose])
+        return cache_folder() / "spoken" / f"{hashlib.sha256(asked.encode()).hexdigest()[:24]}.json"
+
     @torch.no_grad()
-    def _known(self, model: Any) -> Known:
+    def _known(self, model: Any, place: Path | None = None) -> Known:
         learning = model.training
         model.eval()
         try:
-            written = write_many(model, self._asked, ANSWER_TOKENS, self._ends)
-            answers = [self._tokenizer.decode(tokens, skip_special_tokens=True) for tokens in written]
-            right = tuple(q.right(answer) for q, answer in zip(self._questions, answers, strict=True))
-            surprises = [
-                said.gather(1, torch.tensor(text[1:])[:, None])[:, 0].numpy()
-                for text, said in zip(self._prose, self._read(model, [text[:-1] for text in self._prose]), strict=True)
-            ]
+            spoken = (place and _kept(place, len(self._questions))) or self._spoken(model)
             flying = torch.stack([said[-1] for said in self._read(model, self._prompts, each=False)])
-            return Known(right, perplexity([row.astype(np.float32) for row in surprises]), flying)
         finally:
             model.train(learning)
+        if place is not None:
+            with suppress(OSError):  # it is asked anew the next time
+                write_json(place, spoken._asdict())
+        right = tuple(q.right(answer) for q, answer in zip(self._questions, spoken.answers, strict=True))
+        return Known(right, spoken.perplexity, flying)
+
+    def _spoken(self, model: Any) -> Spoken:
+        written = write_many(model, self._asked, ANSWER_TOKENS, self._ends)
+        answers = [self._tokenizer.decode(tokens, skip_special_tokens=True) for tokens in written]
+        read = self._read(model, [text[:-1] for text in self._prose])
+        surprises = [
+            said.gather(1, torch.tensor(text[1:])[:, None])[:, 0].numpy().astype(np.float32)
+            for text, said in zip(self._prose, read, strict=True)
+        ]
+        return Spoken(answers, perplexity(surprises))
 
     def _read(self, model: Any, texts: Sequence[Tokens], *, each: bool = True) -> list[torch.Tensor]:
         """Return the log-probabilities after each token of each text, or after its last only."""
@@ -110,3 +138,12 @@ class Retention:
             said: Any = nn.functional.log_softmax(logits.float(), dim=-1).cpu()
             read += said.split([len(text) if each else 1 for text in part])
         return read
+
+
+def _kept(place: Path, questions: int) -> Spoken | None:
+    """Return what was said before; None: nothing, or the file is damaged."""
+    with suppress(OSError, ValueError, TypeError):
+        spoken = Spoken(**json.loads(place.read_text()))
+        if len(spoken.answers) == questions and spoken.perplexity > 0:
+            return spoken
+    return None

@@ -42,6 +42,13 @@ class BatchReader(Protocol):
         """
         ...
 
+    def asked(self, given: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Return what stands at the places asked for in what a layer is given when the model reads ``batch``.
+
+        ``given`` has the shape (rows, tokens, size), the answer (places, size).
+        """
+        ...
+
     def together(self, first: Batch, second: Batch) -> dict[str, torch.Tensor]:
         """Return both batches as one, whose logits are those of the first and then those of the second."""
         ...
@@ -109,6 +116,10 @@ class SharedPrefix:
         )
         return at_places(read.logits[0], batch["places"])
 
+    def asked(self, given: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Return what stands at the places asked for; see `BatchReader.asked`."""
+        return given[0, batch["places"]]
+
     def together(self, first: Batch, second: Batch) -> dict[str, torch.Tensor]:
         """Return both in one row; see `BatchReader.together`."""
         moved = dict(second)
@@ -165,6 +176,10 @@ class WholePrompts:
         read = model(input_ids=batch["input_ids"], logits_to_keep=kept, use_cache=False)
         logits = read.logits if read.logits.shape[1] == len(kept) else read.logits[:, kept]
         return logits[batch["rows"], which]
+
+    def asked(self, given: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Return what stands at the places asked for; see `BatchReader.asked`."""
+        return given[batch["rows"], batch["places"]]
 
     def together(self, first: Batch, second: Batch) -> dict[str, torch.Tensor]:
         """Return the prompts of both, one after another; see `BatchReader.together`."""

@@ -22,7 +22,7 @@ from ontick.evaluation.episodes import Progress, silent
 from ontick.evaluation.questions import Question, choose_questions
 from ontick.learning.dataset import read_dataset
 from ontick.learning.sft import guard
-from ontick.learning.sft.aim import Aim, bring, directions_of
+from ontick.learning.sft.aim import Aim, Texts, bring, directions_of
 from ontick.learning.sft.arguments import arguments, is_main_process, quiet_libraries, tensorboard, told_where
 from ontick.learning.sft.distil import Teaching
 from ontick.learning.sft.folder import LOGS, TrainingFolder
@@ -34,7 +34,7 @@ from ontick.learning.sft.rehearsal import Keeper, Rehearsal, rehearsal_of
 from ontick.learning.sft.result import card_of, metrics_of, save
 from ontick.learning.sft.retention import Retention
 from ontick.learning.sft.settings import SftSettings, SftSetup
-from ontick.learning.sft.shared import SharedPrefix, fitting_reader
+from ontick.learning.sft.shared import BatchReader, SharedPrefix, fitting_reader
 from ontick.learning.sft.tokens import Asks, Examples, tokenise
 from ontick.learning.sft.trainer import AnswerTrainer, Collator, Examiner, Reports, silenced
 from ontick.models.base import LocalModel, ModelOptions
@@ -176,10 +176,10 @@ def _prepare(
             if rehearsal is not None and settings.keep.rehearses:
                 keeper = Keeper(rehearsal, reader, kl=settings.keep.kl, replay=settings.keep.replay)
             if rehearsal is not None and settings.keep.aim:
-                aim = _aim(settings, student, examples, rehearsal, goes_on=origin is not None and not anew)
+                aim = _aim(settings, student, reader, examples, rehearsal, goes_on=origin is not None and not anew)
             if args.process_index == 0:
                 prompts = [examples.whole(number) for number in guard.spread(len(demos), guard.LOOKED_AT)]
-                retention = Retention(base, known.questions, prompts)
+                retention = Retention(base, known.questions, prompts, digest)
     return Plan(task, settings, lesson, student, examples, reader, folder, args, origin, digest, keeper, retention, aim)
 
 
@@ -195,20 +195,28 @@ def _rehearsal(
     return rehearsal_of(base, chats, settings.keep.answer_tokens, digest, progress)
 
 
-def _aim(settings: SftSettings, student: Student, examples: Examples, rehearsal: Rehearsal, *, goes_on: bool) -> Aim:
+def _aim(
+    settings: SftSettings,
+    student: Student,
+    reader: BatchReader,
+    examples: Examples,
+    rehearsal: Rehearsal,
+    *,
+    goes_on: bool,
+) -> Aim:
     """Return what holds an adapter to the directions of the flying prompts; one that goes on is brought to them.
 
     Raises:
         OntickError: there are none in some layer.
     """
-    prompts = [examples.whole(number) for number in guard.spread(len(examples.suffixes), AIMED_BY)]
-    chats = [
-        [*rehearsal.prefix, *rehearsal.chats[number].tolist()] for number in guard.spread(len(rehearsal), AIMED_BY)
-    ]
-    own = max(map(len, examples.suffixes))
-    directions = directions_of(student.model, prompts, chats, own, settings.keep.aim)
+    some = guard.spread(len(examples.suffixes), AIMED_BY)
+    flying = Texts(examples.prefix, [examples.suffixes[number].tolist() for number in some])
+    # What all conversations begin with counts as often as they do.
+    chats = [rehearsal.chats[number].tolist() for number in guard.spread(len(rehearsal), AIMED_BY)]
+    general = Texts([], [[*rehearsal.prefix, *chat] for chat in chats])
+    directions = directions_of(student.model, reader, flying, general, settings.keep.aim)
     if goes_on:
-        bring(student.model, directions, prompts, own)
+        bring(student.model, reader, flying, directions)
     return Aim(student.model, directions)
 
 

@@ -63,7 +63,7 @@ KINDS: dict[str, Kind] = {
     "q4_0-pure": Kind(llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_0, pure=True),
 }
 
-CANDIDATES = (AS_IS, "bf16", "q8_0", "q4_0-pure")
+CANDIDATES = (AS_IS, "f16", "bf16", "q8_0", "q4_0-pure")
 """What is timed, the more precise first; one that is not faster by a margin does not replace one before it."""
 
 MARGIN = 0.9
@@ -130,7 +130,8 @@ def check_kind(wanted: str) -> None:
 def recall(path: Path, options: ModelOptions) -> Selection | None:
     """Return what was chosen for ``path`` here, if it has been timed with as many threads and this llama.cpp."""
     with suppress(OSError, ValueError, TypeError):
-        return Selection(**json.loads(remembered_file(path, options).read_text()))
+        known = Selection(**json.loads(remembered_file(path, options).read_text()))
+        return known if set(known.decision_ms) == set(CANDIDATES) else None
     return None
 
 

@@ -1,0 +1,38 @@
+"""How well does each way fly, and how much does it keep? The points of the retention recipe's picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ontick.records import Json
+from ontick.reproduction.ledger import Entry
+from ontick.reproduction.retention import AVERAGED, BOTH, FREE, KEPT, NARROW, TALKING
+
+LINES = {FREE: "between the base and what keeps nothing", BOTH: "between the base and what rehearses"}
+"""What a line between the base and a row's pilot is called."""
+
+
+def points(made: Mapping[str, Entry]) -> list[Json]:
+    """Return a point for the base, each way whose flights and questions are made, and each share of the lines.
+
+    Each has ``name``, ``flown`` (the share of flights that land, time frozen) and ``kept`` (the share of the base's
+    right answers that are still right), and either its ``kind`` or the ``line`` that it is on: see `plot_frontier`.
+    """
+    found: list[Json] = [{"name": "the base, untrained", "kind": "end", "flown": 0.0, "kept": 1.0}]
+    ways = {FREE: ("keeps nothing", "end")}
+    ways |= {name: (what, "narrow") for name, what in NARROW.items()}
+    ways |= {name: (what, "kept") for name, (what, _) in KEPT.items()}
+    ways |= {TALKING: ("the pilot", "kept")}
+    for name, (what, kind) in ways.items():
+        if name in made and f"asked-{name}" in made:
+            flights, asked = made[name].found.figures, made[f"asked-{name}"].found.figures
+            flown, kept = flights.get("frozen") or flights["hold"], asked["still_right_share"]
+            if kept is not None:  # a base that answers nothing right has nothing to keep
+                found.append({"name": what, "kind": kind, "flown": flown["landed"] / flown["n"], "kept": kept})
+    for name, of in AVERAGED.items():
+        if name in made:
+            for point in made[name].found.figures["points"]:
+                flown, kept = point["flown"], point["retention"]["still_right_share"]
+                share = flown["landed"] / flown["n"]
+                found.append({"name": f"{point['share']:g}", "line": LINES[of], "flown": share, "kept": kept})
+    return found

@@ -1,0 +1,93 @@
+"""The rows of a pilot that lands and talks, made by real commands of a tiny model, give the picture its points."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import students
+from ontick import cli
+from ontick.records import Json
+from ontick.reproduction import lunar_lander
+from ontick.reproduction import reproduce as module
+from ontick.reproduction.frontier import LINES, points
+from ontick.reproduction.goals import judged
+from ontick.reproduction.ledger import Entry, Ledger
+from ontick.reproduction.recipes import Recipe
+from ontick.reproduction.reproduce import Order, reproduce
+from ontick.reproduction.retention import BOTH, FREE, QUICK, TALKING, rows
+from ontick.reproduction.row import Found, Row
+
+TINY = replace(
+    QUICK,
+    lander=replace(lunar_lander.QUICK, demonstrations=8, noisy=2, flights=2, more_flights=2),
+    flights=2,
+    steps=2,
+    kept_steps=2,
+    more_steps=2,
+    cartpole_steps=2,
+    cartpole_kept_steps=2,
+)
+
+
+def give_here(words: Sequence[str], name: str, folder: Path) -> Json:
+    """Give a command in this process, where everything is imported already."""
+    recorded = ["--runs", f"{name}/runs"] if words[0] in module.RUNS else []
+    printed = io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stdout(printed):
+        assert cli.main([*words, *recorded, "--json"]) == 0
+    return json.loads(printed.getvalue())
+
+
+def test_the_chain_is_made_with_a_tiny_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_give", give_here)
+    students.rehearse_few(tmp_path, monkeypatch)
+    recipe = tuple(replace(row, memory_mb=1) for row in rows(f"hf:{students.tiny_model()}", TINY))
+    done = reproduce(Order(recipe, tmp_path / "rows", (f"asked-{TALKING}", f"asked-{FREE}", "averaged-kept")))
+    assert not done.failed
+    ledger = Ledger(tmp_path / "rows", recipe)
+    made = {row.name: entry for row in recipe if (entry := ledger.entry(row)) is not None}
+    figures = {name: entry.found.figures for name, entry in made.items()}
+    assert {name: figures[name]["steps"] for name in (FREE, BOTH, TALKING)} == {FREE: 2, BOTH: 2, TALKING: 2}
+    assert figures[TALKING]["frozen"]["n"] == figures[TALKING]["hold"]["n"] == 2
+    on_the_line = figures["averaged-kept"]["points"]
+    drawn = points(made)
+    assert [point["name"] for point in drawn if point.get("line") == LINES[BOTH]] == [
+        f"{point['share']:g}" for point in on_the_line
+    ]
+    assert "training_time_added" in judged(Recipe.RETENTION, made, quick=True, whole=False)["bars"]
+
+
+def entry(figures: Json) -> Entry:
+    return Entry(Row("", "", "", (), lambda printed: Found("")), Found("", figures), {}, 1.0)
+
+
+def test_the_points_are_shares_of_flights_and_of_what_the_base_knew() -> None:
+    asked = {"still_right_share": 0.75}
+    made = {
+        FREE: entry({"hold": {"landed": 10, "n": 10}}),
+        f"asked-{FREE}": entry({"still_right_share": 0.25}),
+        # Two sets of flights: those with time frozen are compared.
+        TALKING: entry({"frozen": {"landed": 9, "n": 10}, "hold": {"landed": 1, "n": 10}}),
+        f"asked-{TALKING}": entry(asked),
+        "keep-kl": entry({"hold": {"landed": 1, "n": 2}}),
+        # Asked, but never flown; and flown, but of a base that knew nothing.
+        "asked-keep-aim": entry(asked),
+        "keep-replay": entry({"hold": {"landed": 1, "n": 2}}),
+        "asked-keep-replay": entry({"still_right_share": None}),
+        "averaged": entry(
+            {"points": [{"share": 0.5, "flown": {"landed": 1, "n": 4}, "retention": {"still_right_share": 0.9}}]}
+        ),
+    }
+    assert points(made) == [
+        {"name": "the base, untrained", "kind": "end", "flown": 0.0, "kept": 1.0},
+        {"name": "keeps nothing", "kind": "end", "flown": 1.0, "kept": 0.25},
+        {"name": "the pilot", "kind": "kept", "flown": 0.9, "kept": 0.75},
+        {"name": "0.5", "line": LINES[FREE], "flown": 0.25, "kept": 0.9},
+    ]
