@@ -43,7 +43,7 @@ def main(
 
     Args:
         pilot: its folder, or its name in pilots/.
-        name: what it is to be called: cartpole, lunarlander or lunarlander-talker.
+        name: what it is to be called: one of those that ship.
         recipe: the name of the recipe that made it.
         command: the command that makes it again.
         seed: the recipe's seed.

@@ -177,7 +177,7 @@ def test_what_cannot_be_shipped_is_one_line_and_nothing_is_written(
         assert not (tmp_path / "out").exists()
 
     tiny = tiny_pilots.write_lora(tmp_path / "tiny", f"gguf:{tiny_gguf.write_llama(tmp_path / 'base.gguf')}")
-    refused(trained, "choose one of: cartpole, lunarlander", "acrobot")
+    refused(trained, "choose one of: cartpole, cartpole-talker, lunarlander", "acrobot")
     refused(trained, "flies cartpole, not lunarlander", "lunarlander")
     refused(tiny, "no adapter of smollm2")
     refused(tiny_pilots.write_mlp(tmp_path / "mlp"), "no adapter of smollm2")

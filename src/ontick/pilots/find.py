@@ -15,7 +15,12 @@ FORM = "pilot:PATH"
 HOME = Path("pilots")
 """Where training puts pilots unless told otherwise."""
 
-SHIPPED = {"cartpole": "cartpole", "lunarlander": "lunarlander", "lunarlander-talker": "lunarlander"}
+SHIPPED = {
+    "cartpole": "cartpole",
+    "cartpole-talker": "cartpole",
+    "lunarlander": "lunarlander",
+    "lunarlander-talker": "lunarlander",
+}
 """The pilots that come with the package, by name: what each flies. Nothing is ever written beside them."""
 
 SHIPPED_HOME = Path(__file__).with_name("shipped")

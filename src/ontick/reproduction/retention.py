@@ -146,7 +146,7 @@ def _talking(model: str, size: Size) -> Row:
             _goes_on(BOTH, rehearsed, 0.6 * tuning.long_rate, model, size.more_steps, MORE),
             f"average {rehearsed} --to {TALKING}/pilot --shares 0.65 0.75 0.85 --episodes {size.lander.flights}",
             _frozen(TALKING, size),
-            f"eval {TASK} pilot:{TALKING}/pilot --episodes {size.flights} --late hold{_kind(model)}",
+            f"eval {TASK} pilot:{TALKING}/pilot --episodes {size.flights} {_in_time(model)}",
         ),
         figures.trained(figures.flights("frozen", "hold", last=2)),
         after=(BOTH, "noisy", "mlp"),
@@ -217,13 +217,14 @@ def _cartpole(model: str, size: Size) -> list[Row]:
         ),
         Row(
             "talking-cartpole",
-            f"aimed at 20, divergence 3: {size.cartpole_kept_steps} steps from there",
+            f"aimed at 20, divergence 3: {size.cartpole_kept_steps} steps from there; then averaged with the base",
             "",
             (
-                f"train {task} lora --from flying-cartpole/pilot --data box/data --to talking-cartpole/pilot "
+                f"train {task} lora --from flying-cartpole/pilot --data box/data --to talking-cartpole/rehearsed "
                 f"{tuning.rate(0.8 * tuning.lora_rate)} --optimiser.steps {size.cartpole_kept_steps} "
                 f"--selection.every 0 {KEEP_CARTPOLE}",
-                f"eval {task} pilot:talking-cartpole/pilot --episodes {size.flights} --late hold{_kind(model)}",
+                "average talking-cartpole/rehearsed --to talking-cartpole/pilot --shares 0.5 0.65 0.8 --episodes 10",
+                f"eval {task} pilot:talking-cartpole/pilot --episodes {size.flights} {_in_time(model)}",
             ),
             figures.trained(figures.flights("hold", last=1)),
             after=("flying-cartpole", "box"),
@@ -245,6 +246,11 @@ def _asked(name: str, task: str, model: str) -> Row:
         after=(name,),
         minutes=1,
     )
+
+
+def _in_time(model: str) -> str:
+    """Return how the pilots that talk are flown in real time; within a tick prediction changes nothing."""
+    return f"--late hold --predict estimate{_kind(model)}"
 
 
 def _kind(model: str) -> str:
