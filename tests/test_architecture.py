@@ -204,6 +204,7 @@ ORDER: tuple[str, ...] = (
     "reproduction.cartpole",
     "reproduction.lunar_lander",
     "reproduction.retention",
+    "reproduction.frontier",
     "reproduction.recipes",
     "reproduction.goals",
     "reproduction.reproduce",

@@ -23,6 +23,7 @@ from ontick.reproduction.lunar_lander import Size, rows
 from ontick.reproduction.recipes import Recipe
 from ontick.reproduction.reproduce import Order, reproduce
 from ontick.reproduction.row import Found, Row
+from rows_here import give_here
 
 
 def taken(printed: Sequence[Json]) -> Found:
@@ -193,7 +194,8 @@ TINY = Size(
 )
 
 
-def test_the_whole_chain_is_made_with_a_tiny_model(tmp_path: Path) -> None:
+def test_the_whole_chain_is_made_with_a_tiny_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_give", give_here)
     recipe = tuple(replace(row, memory_mb=1) for row in rows(f"hf:{students.tiny_model()}", TINY))
     names = ("best", "questions", "pretrained-states")
     done = reproduce(Order(recipe, tmp_path, names))

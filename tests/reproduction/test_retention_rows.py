@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import students
-from ontick import cli
 from ontick.records import Json
 from ontick.reproduction import lunar_lander
 from ontick.reproduction import reproduce as module
@@ -23,6 +18,7 @@ from ontick.reproduction.recipes import Recipe
 from ontick.reproduction.reproduce import Order, reproduce
 from ontick.reproduction.retention import BOTH, FREE, QUICK, TALKING, rows
 from ontick.reproduction.row import Found, Row
+from rows_here import give_here
 
 TINY = replace(
     QUICK,
@@ -34,15 +30,6 @@ TINY = replace(
     cartpole_steps=2,
     cartpole_kept_steps=2,
 )
-
-
-def give_here(words: Sequence[str], name: str, folder: Path) -> Json:
-    """Give a command in this process, where everything is imported already."""
-    recorded = ["--runs", f"{name}/runs"] if words[0] in module.RUNS else []
-    printed = io.StringIO()
-    with contextlib.chdir(folder), contextlib.redirect_stdout(printed):
-        assert cli.main([*words, *recorded, "--json"]) == 0
-    return json.loads(printed.getvalue())
 
 
 def test_the_chain_is_made_with_a_tiny_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,8 +146,15 @@ def test_what_layers_are_given_is_what_each_text_gives_them_alone(shares: bool) 
     many = Texts(FLYING.prefix, [[*range(n, n + 2 + n % 3)] for n in range(20, 20 + aim.READ_AT_ONCE + 3)])
     given: dict[str, list[torch.Tensor]] = {}
     layers = {name: layer for name, layer in model.named_modules() if hasattr(layer, aim.FIRST)}
+
+    def seen_by(name: str) -> Any:
+        def see(_: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+            given.setdefault(name, []).append(inputs[0][0])
+
+        return see
+
     for name, layer in layers.items():
-        layer.register_forward_pre_hook(lambda _, inputs, name=name: given.setdefault(name, []).append(inputs[0][0]))
+        layer.register_forward_pre_hook(seen_by(name))
     model.eval()
     with torch.no_grad(), model.disable_adapter():
         for suffix in many.suffixes:
