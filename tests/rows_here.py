@@ -10,13 +10,12 @@ from pathlib import Path
 
 from ontick import cli
 from ontick.records import Json
-from ontick.reproduction.reproduce import RUNS
+from ontick.reproduction.reproduce import in_full
 
 
 def give_here(words: Sequence[str], name: str, folder: Path) -> Json:
     """Do what `ontick.reproduction.reproduce` does in a process of its own."""
-    recorded = ["--runs", f"{name}/runs"] if words[0] in RUNS else []
     printed = io.StringIO()
     with contextlib.chdir(folder), contextlib.redirect_stdout(printed):
-        assert cli.main([*words, *recorded, "--json"]) == 0
+        assert cli.main(in_full(words, name)) == 0
     return json.loads(printed.getvalue())

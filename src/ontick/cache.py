@@ -16,6 +16,12 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "ontick"
 
 
+def cache_file(kind: str, suffix: str, *made_by: object) -> Path:
+    """Return where something of a ``kind`` is kept that all of ``made_by``, as JSON, decides; it may not exist yet."""
+    known_by = json.dumps(made_by)
+    return cache_folder() / kind / f"{hashlib.sha256(known_by.encode()).hexdigest()[:24]}{suffix}"
+
+
 def file_digest(path: Path, *made_by: str) -> str:
     """Return SHA-256 of which file this is (its place, size and time, not what it holds) and of what is made of it.
 

@@ -136,10 +136,15 @@ def _make(row: Row, ledger: Ledger, tell: Tell) -> None:
     ledger.finish(row, found, printed, provenance(), max(spent, time.monotonic() - began))
 
 
+def in_full(words: Sequence[str], name: str) -> list[str]:
+    """Return a command of the row ``name`` as it is given: with JSON, and with its runs in the row's folder."""
+    recorded = ["--runs", f"{name}/runs"] if words[0] in RUNS else []
+    return [*words, *recorded, "--json"]
+
+
 def _give(words: Sequence[str], name: str, folder: Path) -> Json:
     """Give one command in ``folder`` and return the object that it prints; its progress is seen on stderr."""
-    recorded = ["--runs", f"{name}/runs"] if words[0] in RUNS else []
-    command = [sys.executable, "-m", "ontick", *words, *recorded, "--json"]
+    command = [sys.executable, "-m", "ontick", *in_full(words, name)]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
         try:
             out, _ = process.communicate()

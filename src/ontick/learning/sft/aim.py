@@ -18,7 +18,7 @@ import torch
 import transformers
 
 from ontick.errors import OntickError
-from ontick.learning.sft.shared import Batch, BatchReader
+from ontick.learning.sft.shared import Batch, BatchReader, read_logits
 from ontick.learning.sft.tokens import Tokens
 
 _torch: Any = torch
@@ -86,16 +86,15 @@ def _basis(flying: torch.Tensor, general: torch.Tensor, ratio: float) -> torch.T
 def _moments(
     model: Any, reader: BatchReader, texts: Texts, *, bare: bool = True
 ) -> dict[str, tuple[torch.Tensor, int]]:
-    """Return for each adapted layer the mean of x x' over the suffixes' tokens, and a number that layers share which
-    read the same.
+    """Return for each adapted layer the mean of x x' over the suffixes' tokens, and a number.
 
-    ``bare``: in the model without its adapter.
+    Layers that read the same share the number. ``bare``: in the model without its adapter.
     """
     layers = {name: layer for name, layer in model.named_modules() if hasattr(layer, FIRST)}
     sums: list[_SumOfSquares] = []
     whose: dict[str, int] = {}
     seen: list[Any] = [None, -1]
-    counted: list[Batch] = []
+    counted: Batch = {}
 
     def hook(name: str) -> Any:
         def see(_: Any, inputs: tuple[torch.Tensor, ...]) -> None:
@@ -105,7 +104,7 @@ def _moments(
                 number: int = seen[1]
                 if number == len(sums):
                     sums.append(_SumOfSquares())
-                sums[number].add(reader.asked(given, counted[0]).float().cpu())
+                sums[number].add(reader.asked(given, counted).float().cpu())
             whose[name] = seen[1]
 
         return see
@@ -118,9 +117,9 @@ def _moments(
             for first in range(0, len(texts.suffixes), READ_AT_ONCE):
                 part = texts.suffixes[first : first + READ_AT_ONCE]
                 seen[:] = [None, -1]
-                counted[:] = [reader.batch(texts.prefix, part, each=True)]
-                read = reader.batch(texts.prefix, part)
-                reader.logits(model, {name: value.to(model.device) for name, value in read.items()})
+                counted = reader.batch(texts.prefix, part, each=True)
+                # Nobody looks at the logits, so only the last ones are made.
+                read_logits(reader, model, texts.prefix, part)
     finally:
         model.train(learning)
         for each in hooks:

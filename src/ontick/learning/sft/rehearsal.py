@@ -8,8 +8,6 @@ cache, as long as the base's weights and the conversations are the same.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,11 +20,11 @@ import torch
 from safetensors import numpy as safetensors_numpy
 from torch import nn
 
-from ontick.cache import cache_folder, made_whole
+from ontick.cache import cache_file, made_whole
 from ontick.errors import OntickError
 from ontick.evaluation.episodes import Progress, silent
 from ontick.learning.sft.general import Chat
-from ontick.learning.sft.shared import BatchReader, fitting_reader
+from ontick.learning.sft.shared import BatchReader, fitting_reader, read_logits
 from ontick.learning.sft.tokens import shared_prefix
 from ontick.models.hf.conversation import Conversation
 from ontick.models.hf.load import Loaded
@@ -75,8 +73,7 @@ def rehearsal_of(
     conversation = Conversation(base.tokenizer, base.name)
     ends = end_tokens(base)
     asked = [_asked(chat, conversation, min(ends)) for chat in chats]
-    known_by = json.dumps([digest, str(base.model.dtype), LIKELIEST, answer_tokens, asked])
-    place = cache_folder() / "rehearsals" / f"{hashlib.sha256(known_by.encode()).hexdigest()[:24]}.safetensors"
+    place = cache_file("rehearsals", ".safetensors", digest, str(base.model.dtype), LIKELIEST, answer_tokens, asked)
     with suppress(OSError, ValueError, KeyError):
         return _read(place)
     made = _make(base, asked, answer_tokens, ends, progress)
@@ -140,8 +137,7 @@ def _likeliest(
     model: Any, reader: BatchReader, prefix: list[int], suffixes: list[list[int]]
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     """Return the likeliest tokens after each token of the suffixes, and how likely they are."""
-    batch = reader.batch(prefix, suffixes, each=True)
-    logits = reader.logits(model, {name: tensor.to(model.device) for name, tensor in batch.items()}).float()
+    logits = read_logits(reader, model, prefix, suffixes, each=True)
     best = nn.functional.log_softmax(logits, dim=-1).topk(min(LIKELIEST, logits.shape[-1]), dim=-1)
     return best.indices.cpu().numpy().astype(np.int32), best.values.cpu().numpy()
 

@@ -6,7 +6,6 @@ on, and how far the model has moved from its base on the flying prompts themselv
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,10 +17,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from ontick.cache import cache_folder, write_json
+from ontick.cache import cache_file, write_json
 from ontick.evaluation.questions import Question
 from ontick.evaluation.retention import ANSWER_TOKENS, perplexity, read_prose
-from ontick.learning.sft.shared import WholePrompts
+from ontick.learning.sft.shared import WholePrompts, read_logits
 from ontick.learning.sft.tokens import Tokens
 from ontick.models.base import Message
 from ontick.models.hf.conversation import Conversation
@@ -72,7 +71,8 @@ class Retention:
         self._prose: list[list[int]] = [base.tokenizer(paragraph).input_ids for paragraph in read_prose()]
         self._prompts = [list(prompt) for prompt in prompts]
         self._tokenizer, self._ends = base.tokenizer, end_tokens(base)
-        self._base = self._known(base.model, self._place(base, digest))
+        asked = (digest, str(base.model.dtype), ANSWER_TOKENS, self._asked, self._prose)
+        self._base = self._known(base.model, cache_file("spoken", ".json", *asked))
 
     def measure(self, model: Any) -> Json:
         """Return what is left of the base's knowledge in ``model``.
@@ -98,25 +98,26 @@ class Retention:
             "kept": share * min(1.0, 1 / ratio),
         }
 
-    def _place(self, base: Loaded, digest: str) -> Path:
-        """Return where it is kept what the base says, as long as it and what it is asked are the same."""
-        asked = json.dumps([digest, str(base.model.dtype), ANSWER_TOKENS, self._asked, self._prose])
-        return cache_folder() / "spoken" / f"{hashlib.sha256(asked.encode()).hexdigest()[:24]}.json"
-
     @torch.no_grad()
     def _known(self, model: Any, place: Path | None = None) -> Known:
         learning = model.training
         model.eval()
         try:
-            spoken = (place and _kept(place, len(self._questions))) or self._spoken(model)
+            spoken = self._spoken(model) if place is None else self._spoken_once(model, place)
             flying = torch.stack([said[-1] for said in self._read(model, self._prompts, each=False)])
         finally:
             model.train(learning)
-        if place is not None:
-            with suppress(OSError):  # it is asked anew the next time
-                write_json(place, spoken._asdict())
         right = tuple(q.right(answer) for q, answer in zip(self._questions, spoken.answers, strict=True))
         return Known(right, spoken.perplexity, flying)
+
+    def _spoken_once(self, model: Any, place: Path) -> Spoken:
+        kept = _kept(place, len(self._questions))
+        if kept is not None:
+            return kept
+        spoken = self._spoken(model)
+        with suppress(OSError):  # it is asked anew the next time
+            write_json(place, spoken._asdict())
+        return spoken
 
     def _spoken(self, model: Any) -> Spoken:
         written = write_many(model, self._asked, ANSWER_TOKENS, self._ends)
@@ -133,9 +134,8 @@ class Retention:
         read = list[torch.Tensor]()
         for first in range(0, len(texts), READ_AT_ONCE):
             part = texts[first : first + READ_AT_ONCE]
-            batch = WholePrompts().batch([], part, each=each)
-            logits = WholePrompts().logits(model, {name: value.to(model.device) for name, value in batch.items()})
-            said: Any = nn.functional.log_softmax(logits.float(), dim=-1).cpu()
+            logits = read_logits(WholePrompts(), model, [], part, each=each)
+            said: Any = nn.functional.log_softmax(logits, dim=-1).cpu()
             read += said.split([len(text) if each else 1 for text in part])
         return read
 

@@ -205,9 +205,9 @@ def fitting_reader(model: Any, prefix: Tokens, suffixes: Sequence[Tokens]) -> Ba
     model.eval()
     try:
         with torch.no_grad():
-            expected = _read(whole, model, prefix, suffixes)
+            expected = read_logits(whole, model, prefix, suffixes)
             try:
-                found = _read(shared, model, prefix, suffixes)
+                found = read_logits(shared, model, prefix, suffixes)
             except (RuntimeError, ValueError, TypeError, AttributeError, KeyError, IndexError):
                 return whole
     finally:
@@ -218,8 +218,11 @@ def fitting_reader(model: Any, prefix: Tokens, suffixes: Sequence[Tokens]) -> Ba
     return shared if close else whole
 
 
-def _read(reader: BatchReader, model: Any, prefix: Tokens, suffixes: Sequence[Tokens]) -> torch.Tensor:
-    batch = reader.batch(prefix, suffixes)
+def read_logits(
+    reader: BatchReader, model: Any, prefix: Tokens, suffixes: Sequence[Tokens], *, each: bool = False
+) -> torch.Tensor:
+    """Read prompts where the model is; return `BatchReader.logits` in single precision."""
+    batch = reader.batch(prefix, suffixes, each=each)
     return reader.logits(model, {name: tensor.to(model.device) for name, tensor in batch.items()}).float()
 
 
