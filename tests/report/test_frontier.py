@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
 
 from ontick.errors import OntickError
-from ontick.report.plots import plot_frontier
+from ontick.report.plots import frontier_figure, plot_frontier
 
 POINTS = [
     {"name": "the base", "kind": "end", "flown": 0.0, "kept": 1.0},
@@ -29,3 +30,13 @@ def test_every_point_and_line_is_on_it_and_the_same_points_give_the_same_file(tm
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(OntickError, match="cannot write"):
         plot_frontier(POINTS, tmp_path / "nowhere" / "picture.png")
+
+
+def test_names_of_points_in_one_place_are_beside_each_other() -> None:
+    words = ("nothing", "one way", "another way", "a third")
+    figure = frontier_figure([{"name": name, "kind": "kept", "flown": 1.0, "kept": 0.9} for name in words])
+    figure.draw_without_rendering()
+    (axis,) = figure.axes
+    names = {text.get_text(): text.get_window_extent() for text in axis.texts if text.get_text()}
+    assert set(names) == set(words)
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(names.values(), 2))

@@ -174,6 +174,11 @@ def plot_frontier(points: Sequence[Json], path: Path) -> None:
     Raises:
         OntickError: the file cannot be written.
     """
+    save(frontier_figure(points), path)
+
+
+def frontier_figure(points: Sequence[Json]) -> Any:
+    """Return the figure that `plot_frontier` saves."""
     from matplotlib.figure import Figure
 
     figure: Any = Figure(figsize=(7.2, 4.8), dpi=150, layout="constrained")
@@ -183,33 +188,47 @@ def plot_frontier(points: Sequence[Json], path: Path) -> None:
         joined = [point for point in points if point.get("line") == name]
         where = [100 * point["kept"] for point in joined], [100 * point["flown"] for point in joined]
         axis.plot(*where, color=colour, lw=1.2, ls=(0, (3, 2)), marker="o", markersize=3, label=name, zorder=2)
-    for point in points:
-        if point.get("line"):
-            continue
+    alone = [point for point in points if not point.get("line")]
+    for point in alone:
         colour = POINT_COLOURS[point.get("kind", "")]
         axis.plot(100 * point["kept"], 100 * point["flown"], color=colour, marker="o", markersize=7, ls="", zorder=3)
-        left = point["kept"] > 0.6
-        axis.annotate(
-            point["name"],
-            xy=(100 * point["kept"], 100 * point["flown"]),
-            xytext=(-7 if left else 7, 5),
-            textcoords="offset points",
-            ha="right" if left else "left",
-            fontsize=8,
-            color=INK,
-        )
     axis.set_xlabel("of the base's right answers, still right, %", color=INK)
     axis.set_ylabel("landed, % of flights", color=INK)
     axis.set_xlim(-4, 106)
-    axis.set_ylim(-6, 110)
+    axis.set_ylim(-6, 132)
+    axis.set_yticks(range(0, 101, 20))
     axis.grid(color=GRID, lw=0.6)
     axis.tick_params(colors=INK, labelsize=9)
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
     if lines:
         axis.legend(frameon=False, fontsize=8, loc="lower left", labelcolor=INK)
-    save(figure, path)
+    _name(axis, alone)
+    return figure
 
+
+def _name(axis: Any, points: Sequence[Json]) -> None:
+    """Write each point's name above it, as low as none is upon another's, with a line up to those that are higher."""
+    axis.figure.draw_without_rendering()
+    taken: list[Any] = []
+    for point in sorted(points, key=lambda point: (point["kept"], point["flown"])):
+        place = (100 * point["kept"], 100 * point["flown"])
+        side, aligned = (-5, "right") if point["kept"] > 0.6 else (5, "left")
+        for height in HEIGHTS:
+            offset: Any = {"xy": place, "textcoords": "offset points", "color": INK, "fontsize": 8}
+            name = axis.annotate(point["name"], xytext=(side, height), ha=aligned, **offset)
+            box = name.get_window_extent().padded(3)
+            if height == HEIGHTS[-1] or not any(box.overlaps(other) for other in taken):
+                break
+            name.remove()
+        taken.append(box)
+        if height > HEIGHTS[0]:
+            line = {"arrowstyle": "-", "color": MARK, "lw": 0.6, "shrinkA": 0}
+            axis.annotate("", xytext=(0, height + 6), arrowprops=line, **offset)
+
+
+HEIGHTS = range(5, 5 + 6 * 11, 11)
+"""Where a point's name may be above it, in points of type."""
 
 LINE_COLOURS = ("#6b7885", "#0b6e99")
 POINT_COLOURS = {"end": "#22303c", "narrow": "#e08a00", "kept": "#0b6e99", "": "#6b7885"}
