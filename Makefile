@@ -36,7 +36,7 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	@{ $(CHROMIUM); } >/dev/null || echo "No Chromium here: the tests of pages will be skipped."
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: $(VENV)/.installed-check
 	$(BIN)/ruff check .
