@@ -56,7 +56,11 @@ def test_it_answers_while_it_flies_and_says_how_both_went(
     assert (first["tokens"], first["ending"]) == (8, "cut")
     assert second["question"] == "And of Italy?"
     assert result["tokens_per_s"] > 0
-    assert (result["task"], result["controller"], result["model"]) == ("lunarlander", "smollm2", "SmolLM2-135M-Instruct")
+    assert (result["task"], result["controller"], result["model"]) == (
+        "lunarlander",
+        "smollm2",
+        "SmolLM2-135M-Instruct",
+    )
     for side in ("answering", "silent"):
         assert set(result["ticks"][side]) == {"ticks", "late_ticks", "late_share", "decision_ms"}
         assert set(result["ticks"][side]["decision_ms"]) == {"p50", "p95"}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from ontick.records import Json
 from ontick.reproduction.ledger import Entry
 from ontick.reproduction.recipes import Recipe
-from ontick.reproduction.retention import BOTH, FIRST, FREE, TALKING
+from ontick.reproduction.retention import BOTH, FREE, TALKING
 
 MUST: Mapping[Recipe, Mapping[str, str]] = {
     Recipe.CARTPOLE: {
@@ -123,8 +123,8 @@ def _retention(made: Mapping[str, Entry]) -> Json:
             asked = made[row].found.figures
             figures[f"{prefix}still_right_share"] = asked["still_right_share"]
             figures[f"{prefix}perplexity_ratio"] = asked["perplexity_ratio"]
-    if {FREE, FIRST, BOTH, TALKING} <= set(made):
-        figures["training_time_added"] = _added(made, FREE, (FIRST, BOTH, TALKING))
+    if {FREE, BOTH, TALKING} <= set(made):
+        figures["training_time_added"] = _added(made, FREE, (FREE, BOTH, TALKING))
     if {"flying-cartpole", "talking-cartpole"} <= set(made):
         figures["cartpole_training_time_added"] = _added(
             made, "flying-cartpole", ("flying-cartpole", "talking-cartpole")

@@ -13,10 +13,7 @@ from ontick.reproduction.tuning import tuning_for
 TASK = lunar_lander.TASK
 
 FREE = "flying"
-"""The row of the training that keeps nothing: what all others are compared with."""
-
-FIRST = "flying-first"
-"""The row of a shorter one: where those begin that get their words back, and go on learning to fly meanwhile."""
+"""The row of the training that keeps nothing: what all others begin with, or are compared with."""
 
 BOTH = "keep-both"
 """The row of a pilot that got its words back, aimed and rehearsing."""
@@ -61,11 +58,9 @@ class Size:
     flights: int
     """In real time, of the pilots that are meant to talk."""
     steps: int
-    """In which the lander's pilot that keeps nothing learns to fly."""
-    first_steps: int
-    """In which those do that get their words back."""
+    """In which the lander's pilot learns to fly."""
     kept_steps: int
-    """In which they get them back."""
+    """In which it then gets its words back."""
     more_steps: int
     """In which it rehearses harder."""
     cartpole_steps: int
@@ -78,7 +73,6 @@ QUICK = Size(
     lunar_lander.FULL,
     flights=20,
     steps=1200,
-    first_steps=750,
     kept_steps=400,
     more_steps=260,
     cartpole_steps=200,
@@ -92,8 +86,7 @@ def rows(model: str, size: Size) -> tuple[Row, ...]:
     """Return the rows for a language model as the command line names it."""
     narrow = NARROW if size.whole_frontier else {}
     made = chosen(lunar_lander.rows(model, size.lander), ["noisy", "mlp", *narrow])
-    made.append(_flying(FREE, size.steps, model, size))
-    made.append(_flying(FIRST, size.first_steps, model, size))
+    made.append(_flying(model, size))
     kept = KEPT if size.whole_frontier else {BOTH: KEPT[BOTH]}
     made += [_kept(name, what, options, model, size) for name, (what, options) in kept.items()]
     made += [_averaged(name, of, size) for name, of in AVERAGED.items()]
@@ -105,36 +98,36 @@ def rows(model: str, size: Size) -> tuple[Row, ...]:
     return tuple(made)
 
 
-def _flying(name: str, steps: int, model: str, size: Size) -> Row:
-    """Return a row that learns to fly and keeps nothing."""
+def _flying(model: str, size: Size) -> Row:
+    """Return the row that learns to fly and keeps nothing."""
     tuning = tuning_for(model)
     return Row(
-        name,
-        f"LoRA that keeps nothing, {steps} steps",
+        FREE,
+        f"LoRA that keeps nothing, {size.steps} steps",
         "",
         (
-            f"train {TASK} lora --data noisy/data --to {name}/pilot --base {shlex.quote(model)} {lunar_lander.PROMPT} "
-            f"{_lessons(tuning.long_lora, steps)}",
-            _frozen(name, size),
+            f"train {TASK} lora --data noisy/data --to {FREE}/pilot --base {shlex.quote(model)} {lunar_lander.PROMPT} "
+            f"{_lessons(tuning.long_lora, size.steps)}",
+            _frozen(FREE, size),
         ),
         figures.trained(figures.flights("hold", last=1)),
         after=("noisy", "mlp"),
         extras=("train",),
         memory_mb=tuning.memory_mb,
-        minutes=2 + steps / lunar_lander.STEPS_A_MINUTE["lora"],
+        minutes=2 + size.steps / lunar_lander.STEPS_A_MINUTE["lora"],
     )
 
 
 def _kept(name: str, what: str, keep: str, model: str, size: Size) -> Row:
-    """Return a row that goes on from `FIRST` and rehearses, and flies."""
+    """Return a row that goes on from `FREE` and rehearses, and flies."""
     tuning = tuning_for(model)
     return Row(
         name,
-        f"{what}: {size.kept_steps} steps from {FIRST}",
+        f"{what}: {size.kept_steps} steps from there",
         "",
-        (_goes_on(FIRST, f"{name}/pilot", 0.7 * tuning.long_rate, model, size.kept_steps, keep), _frozen(name, size)),
+        (_goes_on(FREE, f"{name}/pilot", 0.7 * tuning.long_rate, model, size.kept_steps, keep), _frozen(name, size)),
         figures.trained(figures.flights("hold", last=1)),
-        after=(FIRST, "noisy", "mlp"),
+        after=(FREE, "noisy", "mlp"),
         extras=("train",),
         memory_mb=tuning.memory_mb + 500,
         minutes=_minutes(size.kept_steps) + 2,
