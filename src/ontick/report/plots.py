@@ -213,33 +213,20 @@ def _name(axis: Any, points: Sequence[Json]) -> None:
     taken: list[Any] = []
     for point in sorted(points, key=lambda point: (point["kept"], point["flown"])):
         place = (100 * point["kept"], 100 * point["flown"])
-        names = (_named(axis, point["name"], place, height) for height in HEIGHTS)
-        name = next((free for free in names if _is_free(free, taken)), None) or _named(
-            axis, point["name"], place, HEIGHTS[0]
-        )
+        (side, aligned), height = ((-5, "right") if point["kept"] > 0.6 else (5, "left")), LOWEST
+        offset: Any = {"xy": place, "textcoords": "offset points", "color": INK, "fontsize": 8}
+        name = axis.annotate(point["name"], xytext=(side, height), ha=aligned, **offset)
+        while any(name.get_window_extent().padded(3).overlaps(other) for other in taken):
+            height += NAME_HEIGHT
+            name.xyann = (side, height)
         taken.append(name.get_window_extent())
-        if name.xyann[1] > HEIGHTS[0]:
+        if height > LOWEST:
             line = {"arrowstyle": "-", "color": MARK, "lw": 0.6, "shrinkA": 0}
-            axis.annotate("", place, (0, name.xyann[1] + 6), textcoords="offset points", arrowprops=line)
+            axis.annotate("", xytext=(0, height + 6), arrowprops=line, **offset)
 
 
-def _named(axis: Any, name: str, place: tuple[float, float], height: float) -> Any:
-    """Write a name beside its point and ``height`` points of type above it."""
-    side, aligned = (-5, "right") if place[0] > 60 else (5, "left")
-    return axis.annotate(name, place, (side, height), textcoords="offset points", ha=aligned, color=INK, fontsize=8)
-
-
-def _is_free(name: Any, taken: Sequence[Any]) -> bool:
-    """Say whether a name is upon none of those boxes; one that is, is taken off again."""
-    box = name.get_window_extent().padded(3)
-    if not any(box.overlaps(other) for other in taken):
-        return True
-    name.remove()
-    return False
-
-
-HEIGHTS = range(5, 5 + 6 * 11, 11)
-"""Where a point's name may be above it, in points of type."""
+LOWEST, NAME_HEIGHT = 5, 11
+"""How far above its point a name is at least, and what it takes itself, in points of type."""
 
 LINE_COLOURS = ("#6b7885", "#0b6e99")
 POINT_COLOURS = {"end": "#22303c", "narrow": "#e08a00", "kept": "#0b6e99", "": "#6b7885"}

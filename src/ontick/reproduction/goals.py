@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from ontick.records import Json
 from ontick.reproduction.ledger import Entry
@@ -123,19 +123,15 @@ def _retention(made: Mapping[str, Entry]) -> Json:
             asked = made[row].found.figures
             figures[f"{prefix}still_right_share"] = asked["still_right_share"]
             figures[f"{prefix}perplexity_ratio"] = asked["perplexity_ratio"]
-    if {FREE, BOTH, TALKING} <= set(made):
-        figures["training_time_added"] = _added(made, FREE, (FREE, BOTH, TALKING))
-    if {"flying-cartpole", "talking-cartpole"} <= set(made):
-        figures["cartpole_training_time_added"] = _added(
-            made, "flying-cartpole", ("flying-cartpole", "talking-cartpole")
-        )
+    for prefix, (free, *more) in _TRAININGS.items():
+        if {free, *more} <= set(made):
+            free_s, *more_s = (made[name].found.figures["train_s"] for name in (free, *more))
+            figures[f"{prefix}training_time_added"] = sum(more_s) / free_s
     return figures
 
 
-def _added(made: Mapping[str, Entry], free: str, trained: Sequence[str]) -> float:
-    """Return how much longer the trainings of these rows take, one after another, than that of the row ``free``."""
-    return sum(made[name].found.figures["train_s"] for name in trained) / made[free].found.figures["train_s"] - 1
-
+_TRAININGS = {"": (FREE, BOTH, TALKING), "cartpole_": ("flying-cartpole", "talking-cartpole")}
+"""The rows that a pilot which talks is trained in, one after another; the first alone makes one that only flies."""
 
 _FIGURES: Mapping[Recipe, Callable[[Mapping[str, Entry]], Json]] = {
     Recipe.CARTPOLE: _cartpole,
