@@ -110,7 +110,6 @@ def test_a_person_asks_in_the_browser_and_it_flies_on(watch: Watch, chromium: Br
     with watched_page(chromium, viewport={"width": 390, "height": 844}) as watched:
         page = watched.page
         open_page(page, watch.url)
-        assert not page.is_visible(lane(0, "talk"))
         page.select_option("[name=task]", "long")
         page.fill("[name=first]", PILOT)
         page.click("#fly")
@@ -134,10 +133,13 @@ def ask_and_read(watched: Watched) -> None:
     assert page.input_value(lane(0, "question")).endswith(" tsfl, "), "keys that are typed do nothing else"
     page.keyboard.press("Enter")
     page.wait_for_selector("[data-lane='0'] .turns .answer:not(:empty)")
+    stop = page.locator(lane(0, "hush")).bounding_box()
     await_text(page, "[data-lane='0'] .turns .answer", HOSTILE.split()[-1])
     assert HOSTILE in page.inner_text("[data-lane='0'] .turns .question")
     assert page.evaluate("window.harmed") is None
     page.wait_for_selector(lane(0, "talk-cost"))
+    await_text(page, "[data-lane='0'] .turns .answer", " tsfl, ".join([HOSTILE] * 3))
+    assert page.locator(lane(0, "hush")).bounding_box() == stop, "a growing answer moves nothing under a finger"
     page.click(lane(0, "hush"))
     page.wait_for_selector("[data-lane='0'] .turns li[data-state=stopped]")
     assert not page.is_visible(lane(0, "hush"))
