@@ -17,7 +17,7 @@ from ontick.viewer.exchanges import MOST_WAITING, REMEMBERED, Exchanges
 from ontick.viewer.messages import LONGEST_QUESTION, Ask, Hush, read_message
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 HOSTILE = '<img src=x onerror="window.harmed = true"> for ever'
 
@@ -111,13 +111,18 @@ def test_a_person_asks_in_the_browser_and_it_flies_on(watch: Watch, chromium: Br
         page = watched.page
         open_page(page, watch.url)
         page.select_option("[name=task]", "long")
+        fly_with_none(page)
         page.fill("[name=first]", PILOT)
         page.click("#fly")
         ask_and_read(watched)
-        page.fill("[name=first]", "none")
-        page.click("#fly")
-        page.wait_for_selector(lane(0, "talk"), state="hidden")
+        fly_with_none(page)
         page.click("#stop")
+
+
+def fly_with_none(page: Page) -> None:
+    page.fill("[name=first]", "none")
+    page.click("#fly")
+    page.wait_for_selector(lane(0, "talk"), state="hidden")
 
 
 def ask_and_read(watched: Watched) -> None:
