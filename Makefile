@@ -36,6 +36,7 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	@{ $(CHROMIUM); } >/dev/null || echo "No Chromium here: the tests of pages will be skipped."
+	@$(BIN)/python -m compileall -q src  # once, for the hundreds of processes that import it
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: $(VENV)/.installed-check
