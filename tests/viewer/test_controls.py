@@ -129,7 +129,8 @@ def test_a_person_takes_the_controls_and_gives_them_back() -> None:
             controls.seize(False)
 
     policy = Policy(lambda state: 1)
-    flown, controls = flight(policy, at, late=LateRule.NOOP)
+    # At a quarter of the speed a tick is 80 ms long, so that an answer seldom waits for this machine until the next.
+    flown, controls = flight(policy, at, speed=0.25, late=LateRule.NOOP)
     asked = {observation.tick for observation in policy.seen}
 
     def did(begin: int, end: int) -> set[tuple[int, Source]]:
