@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-from page_at_work import await_text, await_tick, lane, open_page
+from page_at_work import await_text, await_tick, fly, lane, open_page
 from watching import Watch, controller, tab, watching
 
 from browser import Watched, screenshot, watched_page
@@ -17,7 +17,7 @@ from ontick.viewer.exchanges import MOST_WAITING, REMEMBERED, Exchanges
 from ontick.viewer.messages import LONGEST_QUESTION, Ask, Hush, read_message
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
 HOSTILE = '<img src=x onerror="window.harmed = true"> for ever'
 
@@ -74,6 +74,8 @@ def test_questions_wait_are_answered_and_are_forgotten_in_order() -> None:
 
 def test_a_model_answers_while_it_flies(watch: Watch) -> None:
     with tab(watch) as page:
+        page.say("fly", settings={"controllers": ["none"], "task": "long", "go_on": False})
+        page.until(lambda said: said["say"] == "lane" and said["state"] == "flying" and said["talks"] is None)
         page.say("ask", lane=0, text="Who are you?")
         assert "nobody on that lane" in page.told("refused")["why"]
         page.fly(PILOT, task="long")
@@ -110,19 +112,13 @@ def test_a_person_asks_in_the_browser_and_it_flies_on(watch: Watch, chromium: Br
     with watched_page(chromium, viewport={"width": 390, "height": 844}) as watched:
         page = watched.page
         open_page(page, watch.url)
-        page.select_option("[name=task]", "long")
-        fly_with_none(page)
-        page.fill("[name=first]", PILOT)
-        page.click("#fly")
+        fly(page, "long", "none")
+        page.wait_for_selector(lane(0, "talk"), state="hidden")
+        fly(page, "long", PILOT)
         ask_and_read(watched)
-        fly_with_none(page)
+        fly(page, "long", "none")
+        page.wait_for_selector(lane(0, "talk"), state="hidden")
         page.click("#stop")
-
-
-def fly_with_none(page: Page) -> None:
-    page.fill("[name=first]", "none")
-    page.click("#fly")
-    page.wait_for_selector(lane(0, "talk"), state="hidden")
 
 
 def ask_and_read(watched: Watched) -> None:

@@ -213,7 +213,8 @@ def _name(axis: Any, points: Sequence[Json]) -> None:
     taken: list[Any] = []
     for point in sorted(points, key=lambda point: (point["kept"], point["flown"])):
         place = (100 * point["kept"], 100 * point["flown"])
-        (side, aligned), height = ((-5, "right") if point["kept"] > 0.6 else (5, "left")), LOWEST
+        side, aligned = (-5, "right") if point["kept"] > 0.6 else (5, "left")
+        height = LOWEST
         offset: Any = {"xy": place, "textcoords": "offset points", "color": INK, "fontsize": 8}
         name = axis.annotate(point["name"], xytext=(side, height), ha=aligned, **offset)
         while any(name.get_window_extent().padded(3).overlaps(other) for other in taken):
