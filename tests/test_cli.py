@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -347,6 +348,11 @@ def test_ctrl_c_ends_a_sweep_with_its_processes(tmp_path: Path) -> None:
     assert "kept" in err
     (folder,) = tmp_path.iterdir()
     assert read_run(folder).summary is not None
+
+
+def test_version_is_the_packages_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"ontick {metadata.version('ontick')}\n"
 
 
 def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -103,6 +104,16 @@ def test_an_answer_can_be_stopped_and_what_was_said_of_it_stays() -> None:
         Message("assistant", "1 a"),
         Message("user", "go on"),
     ]
+
+
+def test_a_question_that_was_stopped_before_it_was_begun_is_not_read() -> None:
+    model = Echo()
+    talk, stopped = conversation(model), threading.Event()
+    stopped.set()
+    answer = talk.ask("never mind", stopped=stopped)
+    assert (answer.text, answer.tokens, answer.ending) == ("", 0, Ending.STOPPED)
+    talk.ask("hello")
+    assert model.shown == [[Message("user", "hello")]]
 
 
 def test_words_that_are_no_text_are_mended() -> None:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Protocol
 import tyro
 from tyro.conf import EnumChoicesFromValues, FlagCreatePairsOff, subcommand
 
+from ontick import __version__
 from ontick.cli.asking import Latency, Models, Probe, Prompt
 from ontick.cli.averaging import Average
 from ontick.cli.chatting import Chat
@@ -26,7 +27,7 @@ from ontick.cli.reproducing import Reproduce
 from ontick.cli.training import Train
 from ontick.cli.watching import Watch
 from ontick.errors import OntickError, blame
-from ontick.report.terminal import say_error, say_what_takes_long, without_box
+from ontick.report.terminal import say, say_error, say_what_takes_long, without_box
 
 BAD_INPUT = 2
 
@@ -73,6 +74,9 @@ DESCRIPTION = "Can this language model control this environment in real time? If
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; return its exit status: 0, 2 for a mistake in what was asked, 130 for Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    if list(arguments) == ["--version"]:
+        say(f"ontick {__version__}")
+        return 0
     say_what_takes_long()
     try:
         return parse(arguments).run()

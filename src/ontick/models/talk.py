@@ -91,11 +91,17 @@ class Conversation:
         self._max_tokens = max_tokens
         self._one_question = threading.Lock()
         self._stopped = threading.Event()
+        """Of the question that was begun last."""
         self.is_answering = False
         """Whether a question or its answer is under way."""
 
-    def ask(self, question: str, hear: Hear = lambda piece: None) -> Answer:
+    def ask(self, question: str, hear: Hear = lambda piece: None, stopped: threading.Event | None = None) -> Answer:
         """Return the answer, once it has been written; a question that is asked meanwhile waits.
+
+        Args:
+            question: what is asked.
+            hear: is told every piece of the answer.
+            stopped: whoever sets it ends the answer, also before it is begun; `stop` can only end what is.
 
         Raises:
             OntickError: it says nothing, or is too long.
@@ -104,10 +110,10 @@ class Conversation:
         if not question:
             raise OntickError("that asks nothing; write a question")
         with self._one_question:
-            self._stopped.clear()
+            self._stopped = threading.Event() if stopped is None else stopped
             self.is_answering = True
             try:
-                return self._answer(question, hear)
+                return self._answer(question, hear, self._stopped)
             finally:
                 self.is_answering = False
 
@@ -115,7 +121,9 @@ class Conversation:
         """Have the answer that is being written end; what was said of it stays."""
         self._stopped.set()
 
-    def _answer(self, question: str, hear: Hear) -> Answer:
+    def _answer(self, question: str, hear: Hear, stopped: threading.Event) -> Answer:
+        if stopped.is_set():
+            return Answer(question, "", Ending.STOPPED, 0, None, 0.0, 0)
         start = time.perf_counter()
         asked, room, forgotten = self._with_room(Message("user", question))
         said: list[str] = []
@@ -127,18 +135,15 @@ class Conversation:
                 said.append(piece.text)
                 if piece.text:
                     hear(piece.text)
-                if self._stopped.is_set():
+                if stopped.is_set():
                     break
         elapsed_ms = (time.perf_counter() - start) * 1e3
         text = "".join(said)
         if text:
             self._turns += [asked[-1], Message("assistant", text)]
-        return Answer(question, text, self._ending(tokens, room), tokens, ttft_ms, elapsed_ms, forgotten)
-
-    def _ending(self, tokens: int, room: int) -> Ending:
-        if self._stopped.is_set():
-            return Ending.STOPPED
-        return Ending.CUT if tokens >= min(self._max_tokens, room) else Ending.DONE
+        whole = Ending.CUT if tokens >= min(self._max_tokens, room) else Ending.DONE
+        ending = Ending.STOPPED if stopped.is_set() else whole
+        return Answer(question, text, ending, tokens, ttft_ms, elapsed_ms, forgotten)
 
     def _with_room(self, question: Message) -> tuple[list[Message], int, int]:
         """Return what is asked, without the oldest turns if need be; the room for an answer; how many were left out."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import suppress
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import NamedTuple
 
 from ontick.controllers.talking import talking_model
@@ -27,13 +26,22 @@ class _Open(NamedTuple):
     conversation: Conversation
 
 
+class _Asked(NamedTuple):
+    """A question, and what ends it, whether it waits or is being answered."""
+
+    order: Ask
+    stopped: threading.Event
+
+
 class Talk:
     """What a lane is asked, one question after the other; from any thread."""
 
     def __init__(self, told: Told) -> None:
         self._told = told
         self._open: _Open | None = None
-        self._asked: SimpleQueue[Ask] = SimpleQueue()
+        self._asked: SimpleQueue[_Asked] = SimpleQueue()
+        self._stopped = threading.Event()
+        """Of all that is asked until it is set."""
         threading.Thread(target=self._run, name="talk", daemon=True).start()
 
     def begin(self, word: str, controller: object) -> Json | None:
@@ -57,27 +65,27 @@ class Talk:
 
     def ask(self, order: Ask) -> None:
         """Have a question answered after those that wait."""
-        self._asked.put(order)
+        self._asked.put(_Asked(order, self._stopped))
 
     def stop(self) -> None:
         """End the answer that is under way, and those that wait."""
-        with suppress(Empty):
-            while True:
-                self._tell(self._asked.get_nowait().number, state="stopped")
-        if self._open is not None:
-            self._open.conversation.stop()
+        asked_so_far, self._stopped = self._stopped, threading.Event()
+        asked_so_far.set()
 
     def _run(self) -> None:
         while True:
-            order = self._asked.get()
+            order, stopped = self._asked.get()
             try:
-                self._answer(order)
+                self._answer(order, stopped)
             except OntickError as error:
                 self._tell(order.number, state="failed", note=str(error))
             except Exception as error:
                 self._tell(order.number, state="failed", note=blame(error))
 
-    def _answer(self, order: Ask) -> None:
+    def _answer(self, order: Ask, stopped: threading.Event) -> None:
+        if stopped.is_set():
+            self._tell(order.number, state="stopped")
+            return
         if self._open is None:
             raise OntickError("nobody is here who could answer; fly a language model")
         said: list[str] = []
@@ -92,7 +100,7 @@ class Talk:
                 self._tell(order.number, state="writing", text="".join(said))
 
         self._tell(order.number, state="reading")
-        answer = self._open.conversation.ask(order.text, hear)
+        answer = self._open.conversation.ask(order.text, hear, stopped)
         self._tell(order.number, state=answer.ending, text=answer.text, note=_note(answer), **_speed(answer))
 
     def _tell(self, number: int, **what: object) -> None:
