@@ -16,7 +16,7 @@ from ontick.reproduction.goals import judged
 from ontick.reproduction.ledger import Entry, Ledger
 from ontick.reproduction.recipes import Recipe
 from ontick.reproduction.reproduce import Order, reproduce
-from ontick.reproduction.retention import BOTH, FREE, QUICK, TALKING, rows
+from ontick.reproduction.retention import ALL, FREE, QUICK, TALKING, rows
 from ontick.reproduction.row import Found, Row
 from rows_here import give_here
 
@@ -26,7 +26,6 @@ TINY = replace(
     flights=2,
     steps=2,
     kept_steps=2,
-    more_steps=2,
     cartpole_steps=2,
     cartpole_kept_steps=2,
 )
@@ -41,14 +40,14 @@ def test_the_chain_is_made_with_a_tiny_model(tmp_path: Path, monkeypatch: pytest
     ledger = Ledger(tmp_path / "rows", recipe)
     made = {row.name: entry for row in recipe if (entry := ledger.entry(row)) is not None}
     figures = {name: entry.found.figures for name, entry in made.items()}
-    assert {name: figures[name]["steps"] for name in (FREE, BOTH, TALKING)} == {FREE: 2, BOTH: 2, TALKING: 2}
+    assert {name: figures[name]["steps"] for name in (FREE, ALL)} == {FREE: 2, ALL: 2}
     assert figures[TALKING]["frozen"]["n"] == figures[TALKING]["hold"]["n"] == 2
     on_the_line = figures["averaged-kept"]["points"]
     drawn = points(made)
-    assert [point["name"] for point in drawn if point.get("line") == LINES[BOTH]] == [
+    assert [point["name"] for point in drawn if point.get("line") == LINES[ALL]] == [
         f"{point['share']:g}" for point in on_the_line
     ]
-    took_s = {name: figures[name]["train_s"] for name in (FREE, BOTH, TALKING)}
+    took_s = {name: figures[name]["train_s"] for name in (FREE, ALL)}
     added = judged(Recipe.RETENTION, made, quick=True, whole=False)["figures"]["training_time_added"]
     assert took_s[FREE] * (1 + added) == pytest.approx(sum(took_s.values()))
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from ontick.records import Json
 from ontick.reproduction.ledger import Entry
-from ontick.reproduction.retention import AVERAGED, BOTH, FREE, KEPT, NARROW, TALKING
+from ontick.reproduction.retention import ALL, AVERAGED, FREE, KEPT, NARROW, TALKING
 
-LINES = {FREE: "between the base and what keeps nothing", BOTH: "between the base and what rehearses"}
+LINES = {FREE: "between the base and what keeps nothing", ALL: "between the base and what keeps most"}
 """What a line between the base and a row's pilot is called."""
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from ontick.records import Json
 from ontick.reproduction.ledger import Entry
 from ontick.reproduction.recipes import Recipe
-from ontick.reproduction.retention import BOTH, FREE, TALKING
+from ontick.reproduction.retention import ALL, FREE, TALKING
 
 MUST: Mapping[Recipe, Mapping[str, str]] = {
     Recipe.CARTPOLE: {
@@ -130,7 +130,7 @@ def _retention(made: Mapping[str, Entry]) -> Json:
     return figures
 
 
-_TRAININGS = {"": (FREE, BOTH, TALKING), "cartpole_": ("flying-cartpole", "talking-cartpole")}
+_TRAININGS = {"": (FREE, ALL), "cartpole_": ("flying-cartpole", "talking-cartpole")}
 """The rows that a pilot which talks is trained in, one after another; the first alone makes one that only flies."""
 
 _FIGURES: Mapping[Recipe, Callable[[Mapping[str, Entry]], Json]] = {

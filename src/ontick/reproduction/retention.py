@@ -15,17 +15,11 @@ TASK = lunar_lander.TASK
 FREE = "flying"
 """The row of the training that keeps nothing: what all others begin with, or are compared with."""
 
-BOTH = "keep-both"
-"""The row of a pilot that got its words back, aimed and rehearsing."""
+ALL = "keep-all"
+"""The row of a pilot that got its words back: aimed, anchored and rehearsing."""
 
 TALKING = "talking"
 """The row of the pilot that lands and talks."""
-
-KEEP = "--keep.aim 8 --keep.kl 3 --keep.answer-tokens 32"
-"""What is rehearsed by a pilot that is meant to talk."""
-
-MORE = "--keep.aim 12 --keep.kl 6 --keep.batch 2 --keep.answer-tokens 32"
-"""What it rehearses then."""
 
 KEEP_CARTPOLE = "--keep.aim 20 --keep.kl 3 --keep.answer-tokens 32"
 """What the CartPole pilot rehearses: there are directions enough that are its prompts' alone."""
@@ -38,14 +32,15 @@ NARROW = {
 """Ways to change less, of `lunar_lander`, each trained from the base: what it is called beside the others."""
 
 KEPT = {
-    BOTH: ("aimed, divergence 3", KEEP),
-    "keep-aim": ("aimed", "--keep.aim 8 --keep.answer-tokens 32"),
-    "keep-kl": ("divergence 3", "--keep.kl 3 --keep.answer-tokens 32"),
+    ALL: ("aimed, anchored, divergence 4", "--keep.aim 3 --keep.anchor 6 --keep.kl 4 --keep.answer-tokens 32"),
+    "keep-aim": ("aimed at 8", "--keep.aim 8 --keep.answer-tokens 32"),
+    "keep-anchor": ("anchored", "--keep.anchor 6 --keep.answer-tokens 32"),
+    "keep-kl": ("divergence 4", "--keep.kl 4 --keep.answer-tokens 32"),
     "keep-replay": ("replay 1", "--keep.replay 1 --keep.answer-tokens 32"),
 }
 """Ways to give a pilot that only flies its words back: what each is called, and its options."""
 
-AVERAGED = {"averaged": FREE, "averaged-kept": BOTH}
+AVERAGED = {"averaged": FREE, "averaged-kept": ALL}
 """Lines between the base and a row's pilot."""
 
 
@@ -61,8 +56,6 @@ class Size:
     """In which the lander's pilot learns to fly."""
     kept_steps: int
     """In which it then gets its words back."""
-    more_steps: int
-    """In which it rehearses harder."""
     cartpole_steps: int
     cartpole_kept_steps: int
     whole_frontier: bool
@@ -74,7 +67,6 @@ QUICK = Size(
     flights=20,
     steps=1200,
     kept_steps=400,
-    more_steps=260,
     cartpole_steps=200,
     cartpole_kept_steps=60,
     whole_frontier=False,
@@ -87,7 +79,7 @@ def rows(model: str, size: Size) -> tuple[Row, ...]:
     narrow = NARROW if size.whole_frontier else {}
     made = chosen(lunar_lander.rows(model, size.lander), ["noisy", "mlp", *narrow])
     made.append(_flying(model, size))
-    kept = KEPT if size.whole_frontier else {BOTH: KEPT[BOTH]}
+    kept = KEPT if size.whole_frontier else {ALL: KEPT[ALL]}
     made += [_kept(name, what, options, model, size) for name, (what, options) in kept.items()]
     made += [_averaged(name, of, size) for name, of in AVERAGED.items()]
     made.append(_talking(model, size))
@@ -119,48 +111,41 @@ def _flying(model: str, size: Size) -> Row:
 
 
 def _kept(name: str, what: str, keep: str, model: str, size: Size) -> Row:
-    """Return a row that goes on from `FREE` and rehearses, and flies."""
+    """Return a row that goes on from `FREE` and keeps what the base knows, and flies."""
     tuning = tuning_for(model)
     return Row(
         name,
         f"{what}: {size.kept_steps} steps from there",
         "",
-        (_goes_on(FREE, f"{name}/pilot", 0.7 * tuning.long_rate, model, size.kept_steps, keep), _frozen(name, size)),
+        (
+            f"train {TASK} lora --from {FREE}/pilot --data noisy/data --to {name}/pilot "
+            f"{_lessons(tuning.rate(0.5 * tuning.long_rate), size.kept_steps)} {keep}",
+            _frozen(name, size),
+        ),
         figures.trained(figures.flights("hold", last=1)),
         after=(FREE, "noisy", "mlp"),
         extras=("train",),
-        memory_mb=tuning.memory_mb + 500,
-        minutes=_minutes(size.kept_steps) + 2,
+        memory_mb=tuning.memory_mb + 1000,
+        minutes=_minutes(size.kept_steps) + 5,
     )
 
 
 def _talking(model: str, size: Size) -> Row:
-    """Return the row of the pilot that lands and talks: it rehearses harder, and is then averaged with the base."""
-    tuning = tuning_for(model)
-    rehearsed = "talking/rehearsed"
+    """Return the row of the pilot that lands and talks: some of what it learnt, averaged with the base."""
     return Row(
         TALKING,
-        f"{size.more_steps} more, aimed at 12, divergence 6, two conversations a step; then averaged with the base",
+        f"that, averaged with the base; {size.flights} flights in real time",
         "",
         (
-            _goes_on(BOTH, rehearsed, 0.6 * tuning.long_rate, model, size.more_steps, MORE),
-            f"average {rehearsed} --to {TALKING}/pilot --shares 0.65 0.75 0.85 --episodes {size.lander.flights}",
+            f"average {ALL}/pilot --to {TALKING}/pilot --shares 0.5 0.6 0.7 --episodes {size.lander.flights}",
             _frozen(TALKING, size),
             f"eval {TASK} pilot:{TALKING}/pilot --episodes {size.flights} {_in_time(model)}",
         ),
-        figures.trained(figures.flights("frozen", "hold", last=2)),
-        after=(BOTH, "noisy", "mlp"),
+        figures.flights("frozen", "hold", last=2),
+        after=(ALL,),
         extras=("train",),
-        memory_mb=tuning.memory_mb + 500,
-        minutes=_minutes(size.more_steps) + 8 + size.flights / 8,
-    )
-
-
-def _goes_on(of: str, to: str, rate: float, model: str, steps: int, keep: str) -> str:
-    """Return the training that goes on from another row's pilot and rehearses."""
-    return (
-        f"train {TASK} lora --from {of}/pilot --data noisy/data --to {to} "
-        f"{_lessons(tuning_for(model).rate(rate), steps)} {keep}"
+        memory_mb=1500,
+        minutes=6 + size.flights / 8,
     )
 
 

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 import students
 from ontick.errors import OntickError
 from ontick.learning.sft import aim
-from ontick.learning.sft.aim import Aim, Texts, bring, directions_of
+from ontick.learning.sft.aim import Aim, Directions, are_held, directions_of
 from ontick.learning.sft.model import make_student
+from ontick.learning.sft.moments import FIRST, READ_AT_ONCE, Texts, second_moments
 from ontick.learning.sft.plan import Lesson
 from ontick.learning.sft.settings import KeepOptions, LoraOptions, Method, SftSettings
 from ontick.learning.sft.shared import BatchReader, SharedPrefix, WholePrompts
@@ -28,7 +29,6 @@ from ontick.tasks import find_task
 CARTPOLE = find_task("cartpole")
 _files: Any = safetensors.torch
 _basis: Any = aim._basis  # pyright: ignore[reportPrivateUsage]
-_moments: Any = aim._moments  # pyright: ignore[reportPrivateUsage]
 
 WHOLE = WholePrompts()
 FLYING = Texts([5, 6, 7], [[*range(8, 8 + n)] for n in (4, 6, 5)])
@@ -53,13 +53,12 @@ def test_whatever_lies_in_the_directions_is_that_much_stronger_in_the_prompts(
 ) -> None:
     flying, general = moments(seed, size, scale), moments(seed + 1, size, 1)
     basis = _basis(flying, general, ratio).double()
-    floor = aim.FLOOR * general.trace() / size * torch.eye(size)
-    values = np.linalg.eigvals(np.linalg.solve((general + floor).numpy(), flying.numpy())).real
+    values = np.linalg.eigvals(np.linalg.solve(general.numpy(), flying.numpy())).real
     assert basis.shape == (size, int((values >= ratio).sum()))
     torch.testing.assert_close(basis.T @ basis, torch.eye(basis.shape[1]).double(), atol=1e-5, rtol=0)
     for number in range(5):
         inside = basis @ torch.tensor(np.random.default_rng(number).normal(size=basis.shape[1]))
-        strong, weak = inside @ flying @ inside, inside @ (general + floor) @ inside
+        strong, weak = inside @ flying @ inside, inside @ general @ inside
         assert float(strong) >= ratio * float(weak) * (1 - 1e-4)
 
 
@@ -73,20 +72,21 @@ def adapter(pilot: Path, matrix: str) -> dict[str, torch.Tensor]:
 
 
 def test_a_trained_adapter_reads_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found: list[dict[str, torch.Tensor]] = []
+    found: list[Directions] = []
 
     def seen(*asked: Any) -> Any:
         found.append(directions_of(*asked))
         return found[-1]
 
     monkeypatch.setattr("ontick.learning.sft.train.directions_of", seen)
-    settings = replace(lora(steps=12), keep=KeepOptions(aim=1.5))
+    students.rehearse_few(tmp_path, monkeypatch)
+    settings = replace(lora(steps=12), keep=KeepOptions(aim=1.5, answer_tokens=4))
     lesson = Lesson(students.taught_states(300))
     card = fine_tune(CARTPOLE, lesson, settings, tmp_path / "p")
     assert card.settings["keep"]["aim"] == 1.5
     assert card.metrics["retention"] is not None
     for name, weights in adapter(tmp_path / "p", "lora_A").items():
-        basis = found[0][name.removesuffix(".lora_A.weight")]
+        basis = found[0][name.removesuffix(".lora_A.weight")].basis
         torch.testing.assert_close(weights @ basis @ basis.T, weights, atol=1e-5, rtol=1e-4)
     assert all(weights.abs().max() > 0 for weights in adapter(tmp_path / "p", "lora_B").values())
     onward = replace(settings, optimiser=replace(settings.optimiser, steps=3))
@@ -107,45 +107,22 @@ def test_every_row_comes_back_to_the_directions_and_what_was_learnt_stays() -> N
         assert basis.shape[1] < basis.shape[0]
 
 
-def test_an_adapter_is_brought_to_the_directions_with_the_least_change_of_what_it_reads() -> None:
+def test_an_adapter_is_held_once_it_came_back_and_everything_holds_any() -> None:
     model = make_student(CARTPOLE, lora()).model
     directions = directions_of(model, WHOLE, FLYING, GENERAL, 1.2)
-    moments = _moments(model, WHOLE, FLYING, bare=False)
-
-    def reads() -> dict[str, torch.Tensor]:
-        return {
-            name.removesuffix(".lora_A.default.weight"): weights.detach().double().clone()
-            for name, weights in model.named_parameters()
-            if "lora_A" in name
-        }
-
-    before = reads()
-    bring(model, WHOLE, FLYING, directions)
-    brought = reads()
-    rng = torch.Generator().manual_seed(0)
-    for name, basis in directions.items():
-        wide, flying = basis.double(), moments[name][0]
-        torch.testing.assert_close(brought[name] @ wide @ wide.T, brought[name], atol=1e-5, rtol=1e-4)
-
-        def error(tried: torch.Tensor, was: torch.Tensor, weighed: torch.Tensor) -> float:
-            return float(((tried - was) @ weighed @ (tried - was).T).trace())
-
-        least = error(brought[name], before[name], flying)
-        for _ in range(5):
-            aside = 0.05 * torch.randn(brought[name].shape[0], wide.shape[1], generator=rng).double() @ wide.T
-            assert error(brought[name] + aside, before[name], flying) >= least - 1e-9
-    bring(model, WHOLE, FLYING, directions)
-    for name, weights in reads().items():
-        torch.testing.assert_close(weights, brought[name], atol=1e-4, rtol=1e-3)
+    assert not are_held(model, directions)
+    assert are_held(model, directions_of(model, WHOLE, FLYING, GENERAL, 0))
+    Aim(model, directions).bring_back()
+    assert are_held(model, directions)
 
 
 @pytest.mark.parametrize("shares", [True, False])
 def test_what_layers_are_given_is_what_each_text_gives_them_alone(shares: bool) -> None:
     model = make_student(CARTPOLE, lora()).model
     reader: BatchReader = SharedPrefix(model.config) if shares else WHOLE
-    many = Texts(FLYING.prefix, [[*range(n, n + 2 + n % 3)] for n in range(20, 20 + aim.READ_AT_ONCE + 3)])
+    many = Texts(FLYING.prefix, [[*range(n, n + 2 + n % 3)] for n in range(20, 20 + READ_AT_ONCE + 3)])
     given: dict[str, list[torch.Tensor]] = {}
-    layers = {name: layer for name, layer in model.named_modules() if hasattr(layer, aim.FIRST)}
+    layers = {name: layer for name, layer in model.named_modules() if hasattr(layer, FIRST)}
 
     def seen_by(name: str) -> Any:
         def see(_: Any, inputs: tuple[torch.Tensor, ...]) -> None:
@@ -160,10 +137,10 @@ def test_what_layers_are_given_is_what_each_text_gives_them_alone(shares: bool) 
         for suffix in many.suffixes:
             model(torch.tensor([[*many.prefix, *suffix]]))
     alone = {name: torch.cat([rows[len(many.prefix) :] for rows in texts]).double() for name, texts in given.items()}
-    found = _moments(model, reader, many)
+    found = second_moments(model, reader, many)
     assert set(found) == set(layers)
-    for name, (moments, _) in found.items():
-        torch.testing.assert_close(moments, alone[name].T @ alone[name] / len(alone[name]), atol=1e-5, rtol=1e-3)
+    for name, (mean, _) in found.items():
+        torch.testing.assert_close(mean, alone[name].T @ alone[name] / len(alone[name]), atol=1e-5, rtol=1e-3)
 
 
 def test_layers_that_read_the_same_have_the_same_directions_and_what_is_learnt_does_not_matter() -> None:
@@ -173,13 +150,18 @@ def test_layers_that_read_the_same_have_the_same_directions_and_what_is_learnt_d
     queries = [name for name in before if name.endswith("q_proj")]
     for name in queries:
         for same in ("k_proj", "v_proj"):
-            assert torch.equal(before[name], before[name.replace("q_proj", same)])
+            assert torch.equal(before[name].basis, before[name.replace("q_proj", same)].basis)
     with torch.no_grad():
         for name, weights in model.named_parameters():
             if "lora_B" in name:
                 weights.add_(1.0)
-    for name, basis in directions_of(model, *asked).items():
-        torch.testing.assert_close(basis, before[name])
+    talk = second_moments(model, WHOLE, asked[2])
+    for name, room in directions_of(model, *asked).items():
+        torch.testing.assert_close(room.basis, before[name].basis)
+        basis = room.basis.double()
+        general = talk[name][0]
+        floored = general + aim.FLOOR * general.diagonal().mean() * torch.eye(len(general))
+        torch.testing.assert_close(room.talk, basis.T @ floored @ basis, atol=1e-6, rtol=1e-4)
 
 
 def test_what_cannot_be_aimed_is_refused(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from ontick.dead_time import Awareness, DeadTime
 from ontick.learning.balance import Balance, balance_weights
 from ontick.learning.dataset import Dataset, Demonstrations, dead_time_of, joined
 from ontick.learning.sft.aim import Aim
+from ontick.learning.sft.anchor import Anchor
 from ontick.learning.sft.folder import TrainingFolder
 from ontick.learning.sft.model import Parent, Student
 from ontick.learning.sft.rehearsal import Keeper
@@ -67,6 +68,8 @@ class Plan(NamedTuple):
     """Who measures what it has kept, in the main process."""
     aim: Aim | None = None
     """What holds an adapter to the flying prompts' directions."""
+    anchor: Anchor | None = None
+    """What holds it to its base."""
 
     @property
     def aware(self) -> Awareness | None:

@@ -117,6 +117,9 @@ class KeepOptions:
     aim: float = 0.0
     """lora: the adapter reads only where the flying prompts are so many times as strong as general talk; 0: anywhere.
     """
+    anchor: float = 0.0
+    """lora: what a nat of divergence from the base counts that is foreseen from the adapter's weights, with no
+    conversation read for it; 0: nothing."""
     questions: str = ALL
     """By which it is measured what is kept: all, few, a file, or all+FILE."""
     bound: float = 0.95
@@ -126,7 +129,12 @@ class KeepOptions:
     @property
     def on(self) -> bool:
         """Whether anything is kept."""
-        return self.rehearses or self.aim > 0
+        return self.rehearses or self.knows_layers
+
+    @property
+    def knows_layers(self) -> bool:
+        """Whether it is found out beforehand what conversations do in each layer."""
+        return self.aim > 0 or self.anchor > 0
 
     @property
     def rehearses(self) -> bool:
@@ -142,6 +150,8 @@ class KeepChanges:
     """What a nat of divergence from the base counts; 0: nothing."""
     replay: float | None = None
     """What a nat of surprise at the conversations' answers counts; 0: nothing."""
+    anchor: float | None = None
+    """What a nat of divergence counts that is foreseen from the adapter's weights; 0: nothing."""
     conversations: str | None = None
     """shipped, or a file of chats as JSON lines."""
     batch: int | None = None
@@ -216,10 +226,12 @@ class SftSettings:
             raise OntickError(
                 f"--distil.temperature {self.distil.temperature} cannot be; give more than 0, such as 0.2"
             )
-        if not all(0 <= value < math.inf for value in (keep.kl, keep.replay, keep.aim)):
-            raise OntickError("--keep.kl, .replay and .aim cannot be negative; give 0 (off) or more, such as 1")
-        if keep.aim and self.method is not Method.LORA:
-            raise OntickError("--keep.aim says what an adapter reads; leave it out, or train with: lora")
+        if not all(0 <= value < math.inf for value in (keep.kl, keep.replay, keep.aim, keep.anchor)):
+            raise OntickError(
+                "--keep.kl, .replay, .aim and .anchor cannot be negative; give 0 (off) or more, such as 1"
+            )
+        if keep.knows_layers and self.method is not Method.LORA:
+            raise OntickError("--keep.aim and .anchor are about an adapter; leave them out, or train with: lora")
         if not 0 <= keep.bound <= 1 or not 0 <= selection.tradeoff <= 1:
             raise OntickError("--keep.bound and --selection.tradeoff are shares; give 0 to 1")
         if selection.tradeoff and not selection.every:
@@ -227,7 +239,7 @@ class SftSettings:
                 "--selection.tradeoff chooses among checkpoints; add --selection.every 100, or leave it out"
             )
         if keep.conversations != SHIPPED and not keep.on:
-            raise OntickError("--keep.conversations are not used; add --keep.kl 1, --keep.replay 1 or --keep.aim 5")
+            raise OntickError("--keep.conversations are not used; add --keep.kl 1, .replay 1, .aim 5 or .anchor 5")
         if not 0 <= optimiser.warmup < 1 or not 0 <= lora.dropout < 1:
             raise OntickError("--optimiser.warmup and --lora.dropout are shares; give 0 or more and less than 1")
         if not 0 <= optimiser.weight_decay < math.inf or not 0 <= optimiser.clip < math.inf:

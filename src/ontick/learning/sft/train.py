@@ -22,12 +22,14 @@ from ontick.evaluation.episodes import Progress, silent
 from ontick.evaluation.questions import Question, choose_questions
 from ontick.learning.dataset import read_dataset
 from ontick.learning.sft import guard
-from ontick.learning.sft.aim import Aim, Texts, bring, directions_of
+from ontick.learning.sft.aim import Aim, are_held, directions_of
+from ontick.learning.sft.anchor import Anchor
 from ontick.learning.sft.arguments import arguments, is_main_process, quiet_libraries, tensorboard, told_where
 from ontick.learning.sft.distil import Teaching
 from ontick.learning.sft.folder import LOGS, TrainingFolder
 from ontick.learning.sft.general import Chat, chats_digest, choose_chats
 from ontick.learning.sft.model import Parent, Student, as_parent_was, load_word, make_student
+from ontick.learning.sft.moments import Texts, sensitivities
 from ontick.learning.sft.plan import Lesson, Plan, lesson_of
 from ontick.learning.sft.policy import BatchPolicy
 from ontick.learning.sft.rehearsal import Keeper, Rehearsal, rehearsal_of
@@ -37,6 +39,7 @@ from ontick.learning.sft.settings import SftSettings, SftSetup
 from ontick.learning.sft.shared import BatchReader, SharedPrefix, fitting_reader
 from ontick.learning.sft.tokens import Asks, Examples, tokenise
 from ontick.learning.sft.trainer import AnswerTrainer, Collator, Examiner, Reports, silenced
+from ontick.learning.sft.transfer import transfer
 from ontick.models.base import LocalModel, ModelOptions
 from ontick.models.hf.conversation import Conversation
 from ontick.models.hf.load import Loaded
@@ -56,6 +59,12 @@ _log = logging.getLogger(__name__)
 
 AIMED_BY = 200
 """Prompts, and conversations, by which an adapter is aimed."""
+
+TRANSFERRED_BY = 400
+"""Prompts by which one that flies already is brought there."""
+
+ANCHORED_BY = 100
+"""Conversations that are followed back through the layers."""
 
 COMPARED = 4
 """Examples by which it is found out whether a model can read them in one row."""
@@ -168,19 +177,21 @@ def _prepare(
         _check_flight(task, settings, student, demos.rows(settings.prompt.pending))
     some = guard.spread(len(demos), COMPARED)
     reader = fitting_reader(model, examples.prefix, [examples.suffixes[number].tolist() for number in some])
-    keeper = retention = aim = None
+    keeper = retention = aim = anchor = None
     if settings.remembers:
         with args.main_process_first(desc="reading what the base knows"):
             base = load_word(settings.base, ModelOptions(dtype=settings.dtype, device=settings.device))
             rehearsal = _rehearsal(settings, student, base, known.chats, digest, progress) if known.chats else None
             if rehearsal is not None and settings.keep.rehearses:
                 keeper = Keeper(rehearsal, reader, kl=settings.keep.kl, replay=settings.keep.replay)
-            if rehearsal is not None and settings.keep.aim:
-                aim = _aim(settings, student, reader, examples, rehearsal, goes_on=origin is not None and not anew)
+            if rehearsal is not None and settings.keep.knows_layers:
+                goes_on = origin is not None and not anew
+                aim, anchor = _layers(settings, student, reader, examples, rehearsal, goes_on=goes_on)
             if args.process_index == 0:
                 prompts = [examples.whole(number) for number in guard.spread(len(demos), guard.LOOKED_AT)]
                 retention = Retention(base, known.questions, prompts, digest)
-    return Plan(task, settings, lesson, student, examples, reader, folder, args, origin, digest, keeper, retention, aim)
+    kept = (keeper, retention, aim, anchor)
+    return Plan(task, settings, lesson, student, examples, reader, folder, args, origin, digest, *kept)
 
 
 def _rehearsal(
@@ -195,7 +206,7 @@ def _rehearsal(
     return rehearsal_of(base, chats, settings.keep.answer_tokens, digest, progress)
 
 
-def _aim(
+def _layers(
     settings: SftSettings,
     student: Student,
     reader: BatchReader,
@@ -203,21 +214,33 @@ def _aim(
     rehearsal: Rehearsal,
     *,
     goes_on: bool,
-) -> Aim:
-    """Return what holds an adapter to the directions of the flying prompts; one that goes on is brought to them.
+) -> tuple[Aim | None, Anchor | None]:
+    """Return what holds an adapter to the flying prompts' directions, and what to its base.
+
+    One that goes on is brought to the directions, if it is not there.
 
     Raises:
         OntickError: there are none in some layer.
     """
-    some = guard.spread(len(examples.suffixes), AIMED_BY)
-    flying = Texts(examples.prefix, [examples.suffixes[number].tolist() for number in some])
-    # What all conversations begin with counts as often as they do.
-    chats = [rehearsal.chats[number].tolist() for number in guard.spread(len(rehearsal), AIMED_BY)]
-    general = Texts([], [[*rehearsal.prefix, *chat] for chat in chats])
-    directions = directions_of(student.model, reader, flying, general, settings.keep.aim)
-    if goes_on:
-        bring(student.model, reader, flying, directions)
-    return Aim(student.model, directions)
+    model, keep = student.model, settings.keep
+
+    def flying(number: int) -> Texts:
+        some = guard.spread(len(examples.suffixes), number)
+        return Texts(examples.prefix, [examples.suffixes[number].tolist() for number in some])
+
+    def general(number: int) -> Texts:
+        # What all conversations begin with counts as often as they do.
+        some = guard.spread(len(rehearsal), number)
+        return Texts([], [[*rehearsal.prefix, *rehearsal.chats[number].tolist()] for number in some])
+
+    directions = directions_of(model, reader, flying(AIMED_BY), general(AIMED_BY), keep.aim)
+    if goes_on and not are_held(model, directions):
+        transfer(model, flying(TRANSFERRED_BY), directions)
+    curvatures = sensitivities(model, reader, general(ANCHORED_BY)) if keep.anchor else {}
+    return (
+        Aim(model, directions) if keep.aim else None,
+        Anchor(model, directions, curvatures, keep.anchor) if keep.anchor else None,
+    )
 
 
 def _memory(plan: Plan) -> Callable[[], Json] | None:
@@ -282,6 +305,7 @@ def _train(plan: Plan, progress: Progress) -> PilotCard:
             reader=plan.reader,
             examiner=examiner,
             keeper=plan.keeper,
+            anchor=plan.anchor,
             model=model,
             args=args,
             train_dataset=plan.order.tolist(),

@@ -25,6 +25,7 @@ from ontick.errors import OntickError
 from ontick.evaluation.episodes import Progress
 from ontick.evaluation.summary import summarise
 from ontick.learning.flock import fly_together
+from ontick.learning.sft.anchor import Anchor
 from ontick.learning.sft.policy import BatchPolicy
 from ontick.learning.sft.rehearsal import Keeper
 from ontick.learning.sft.settings import SelectionOptions
@@ -42,6 +43,9 @@ SCORE = "eval_score"
 
 READ, LEARNT, KEPT = "read", "learnt", "kept"
 """The parts of a batch: what the model reads, what it learns of the flights, and what it keeps of conversations."""
+
+REHEARSAL, ANCHOR = "rehearsal", "anchor"
+"""Parts of the loss, as the log calls them."""
 
 
 class Collator:
@@ -151,36 +155,49 @@ class AnswerTrainer(_Trainer):
     """
 
     def __init__(
-        self, *, reader: BatchReader, examiner: Examiner | None, keeper: Keeper | None = None, **known: Any
+        self,
+        *,
+        reader: BatchReader,
+        examiner: Examiner | None,
+        keeper: Keeper | None = None,
+        anchor: Anchor | None = None,
+        **known: Any,
     ) -> None:
         self._super: Any = super()
         self._super.__init__(**known)
         self._reader = reader
         self._examiner = examiner
         self._keeper = keeper
-        self._rehearsed: list[torch.Tensor] = []
-        """What it cost in each part of the steps since the last entry of the log."""
+        self._anchor = anchor
+        self._costs: dict[str, list[torch.Tensor]] = {REHEARSAL: [], ANCHOR: []}
+        """What each cost in each part of the steps since the last entry of the log."""
         self.model_accepts_loss_kwargs = False
         self.loss_is_scaled_for_ga = False  # a batch's mean: Trainer divides it by the parts of a step
 
     def compute_loss(
         self, model: Any, inputs: dict[str, dict[str, torch.Tensor]], return_outputs: bool = False, **_: Any
     ) -> Any:
-        """Return the answers' loss, and what the rehearsal costs."""
+        """Return the answers' loss, and what it costs to have forgotten something."""
         logits = self._reader.logits(model, inputs[READ]).float()
         examples = len(inputs[LEARNT]["targets"])
         loss = answer_loss(logits[:examples], inputs[LEARNT])
         if self._keeper is not None:
-            costs = self._keeper.loss(logits[examples:], inputs[KEPT])
-            self._rehearsed.append(costs.detach())
-            loss = loss + costs
+            loss = loss + self._counted(REHEARSAL, self._keeper.loss(logits[examples:], inputs[KEPT]))
+        if self._anchor is not None:
+            loss = loss + self._counted(ANCHOR, self._anchor.cost().to(loss.device))
         return (loss, {}) if return_outputs else loss
 
+    def _counted(self, name: str, cost: torch.Tensor) -> torch.Tensor:
+        self._costs[name].append(cost.detach())
+        return cost
+
     def log(self, logs: dict[str, float], *known: Any, **more: Any) -> None:
-        """Log what `Trainer` does, and how much of the loss is the rehearsal's."""
-        if "loss" in logs and self._rehearsed:
-            logs["rehearsal"] = float(torch.stack(self._rehearsed).mean())
-            self._rehearsed.clear()
+        """Log what `Trainer` does, and how much of the loss is for what is kept."""
+        if "loss" in logs:
+            for name, costs in self._costs.items():
+                if costs:
+                    logs[name] = float(torch.stack(costs).mean())
+                    costs.clear()
         self._super.log(logs, *known, **more)
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:

@@ -1,0 +1,107 @@
+"""How does an adapter that flies already come to fly the same, but reads only where it may? Layer by layer, at once.
+
+Some flying prompts are read twice in one batch, by the adapter as it was and by what has become of it so far. In each
+layer its change M = B A is replaced by that matrix of its rank, reading only the directions, which makes
+
+    E |W x + M x - y|^2 + TALK E |M t|^2
+
+least: x is what the layer is given of the second copies, y what it gave for the first ones, and t what general
+conversations give it. This is reduced rank ridge regression (Mukherjee and Zhu 2011, doi:10.1002/sam.10138) with the
+second moments of talk for the ridge, as in the editing of weights by Meng et al. 2022 (arXiv:2210.07229). What a layer
+cannot tell any more those after it make up for.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+
+from ontick.learning.sft.aim import Directions, Room
+from ontick.learning.sft.moments import FIRST, Texts
+from ontick.learning.sft.shared import Batch, WholePrompts
+
+TALK = 3.0
+"""How much the change of talk weighs beside that of the flights."""
+
+_LEAST = 1e-6
+"""Of the mean second moment of the directions, added to all: what the prompts hardly use is not read much louder."""
+
+_TINY = 1e-12
+
+_torch: Any = torch
+_whole = WholePrompts()
+
+
+@torch.no_grad()
+def transfer(model: Any, flying: Texts, directions: Directions) -> None:
+    """Have the adapter of ``model`` read only ``directions`` and do in flying prompts what it did before.
+
+    Args:
+        model: with its adapter.
+        flying: the prompts by which that is judged; at least as many tokens as a layer has directions.
+        directions: what it may read, by the names of the adapted layers.
+    """
+    once = _whole.batch(flying.prefix, flying.suffixes, each=True)
+    # What all begin with counts once.
+    begun = _torch.arange(len(flying.prefix))
+    once |= {
+        "rows": _torch.cat([0 * begun, once["rows"]]),
+        "places": _torch.cat([begun, once["places"]]),
+    }
+    twice = {name: tensor.to(model.device) for name, tensor in _whole.together(once, once).items()}
+    layers = [(layer, directions[name]) for name, layer in model.named_modules() if name in directions]
+    hooks = [layer.register_forward_hook(partial(_replace, room, twice)) for layer, room in layers]
+    learning = model.training
+    model.eval()
+    try:
+        model(input_ids=twice["input_ids"], logits_to_keep=1, use_cache=False)
+    finally:
+        model.train(learning)
+        for hook in hooks:
+            hook.remove()
+
+
+def _replace(room: Room, twice: Batch, layer: Any, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> Any:
+    """Give a layer its new change; return its outputs, those of the second copies by that."""
+    given, half = inputs[0], len(inputs[0]) // 2
+    places = len(twice["places"]) // 2
+    new = _whole.asked(given, twice)[places:]
+    wanted = _whole.asked(output, twice)[:places] - layer.base_layer(new)
+    basis = room.basis.to(new.device)
+    (adapter,) = getattr(layer, FIRST)
+    rank, scale = layer.r[adapter], layer.scaling[adapter]
+    writes, reads = least_change((new.float() @ basis).cpu(), wanted.float().cpu(), TALK * room.talk, rank)
+    first, second = layer.lora_A[adapter].weight, layer.lora_B[adapter].weight
+    first.copy_(reads.to(basis) @ basis.T / scale**0.5)
+    second.copy_(writes / scale**0.5)
+    return _torch.cat([output[:half], layer.forward(given[half:])])
+
+
+def least_change(
+    given: torch.Tensor, wanted: torch.Tensor, ridge: torch.Tensor, rank: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return B and A for which E |B A z - r|^2 + tr(B A ridge A' B') is least, of equal size.
+
+    Args:
+        given: rows z, shape (n, directions).
+        wanted: rows r, shape (n, outputs).
+        ridge: shape (directions, directions), symmetric and not negative.
+        rank: of the product; B has the shape (outputs, rank) and A (rank, directions), with zeros where fewer do.
+    """
+    rows, targets = given.double(), wanted.double()
+    moments = rows.T @ rows / len(rows)
+    floor = _LEAST * moments.diagonal().mean() * _torch.eye(len(moments), dtype=moments.dtype)
+    values, vectors = _torch.linalg.eigh(moments + floor + ridge.double())
+    # With S the sum of these, what is to be made least is |M S^1/2 - C S^-1/2|^2 and what does not depend on M.
+    root = vectors / values.clamp(min=_TINY).sqrt() @ vectors.T
+    left, sizes, right = _torch.linalg.svd(targets.T @ rows / len(rows) @ root, full_matrices=False)
+    most = min(rank, len(sizes))
+    read = right[:most] @ root
+    # Each pair as long in B as in A: a training moves both alike.
+    lengths = (sizes[:most].clamp(min=_TINY) / read.norm(dim=1).clamp(min=_TINY)).sqrt()
+    writes, reads = targets.new_zeros(targets.shape[1], rank), rows.new_zeros(rank, rows.shape[1])
+    writes[:, :most] = left[:, :most] * (sizes[:most] / lengths)
+    reads[:most] = lengths[:, None] * read
+    return writes, reads

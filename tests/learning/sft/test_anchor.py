@@ -1,0 +1,106 @@
+"""What an anchor foresees is what the model says otherwise, and an adapter that is anchored says less otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import students
+from ontick.errors import OntickError
+from ontick.learning.sft import moments
+from ontick.learning.sft.aim import directions_of
+from ontick.learning.sft.anchor import Anchor
+from ontick.learning.sft.model import make_student
+from ontick.learning.sft.moments import Texts, sensitivities
+from ontick.learning.sft.plan import Lesson
+from ontick.learning.sft.settings import KeepOptions, LoraOptions, Method, SftSettings
+from ontick.learning.sft.shared import BatchReader, SharedPrefix, WholePrompts
+from ontick.learning.sft.train import fine_tune
+from ontick.tasks import find_task
+
+_torch: Any = torch
+
+CARTPOLE = find_task("cartpole")
+WHOLE = WholePrompts()
+FLYING = Texts([5, 6, 7], [[*range(first, first + 5)] for first in range(8, 40, 3)])
+ONE_TOKEN = Texts([], [[40]])
+
+
+def lora(**more: Any) -> SftSettings:
+    return students.settings(Method.LORA, lora=LoraOptions(rank=4), every=0, **more)
+
+
+def said(model: Any, token: int = 40) -> torch.Tensor:
+    with torch.no_grad():
+        return nn.functional.log_softmax(model(torch.tensor([[token]])).logits[0, -1].double(), dim=-1)
+
+
+def write(model: Any, layer: str, size: float) -> None:
+    """Let the adapter of one layer write something."""
+    with torch.no_grad():
+        for name, weights in model.named_parameters():
+            if layer in name and "lora_B" in name:
+                _torch.manual_seed(5)
+                weights.copy_(size * torch.randn(weights.shape))
+
+
+@pytest.mark.parametrize("shares", [True, False])
+@pytest.mark.parametrize("layer", ["layers.0.self_attn.v_proj", "layers.0.mlp.up_proj", "layers.1.mlp.down_proj"])
+def test_of_one_layer_and_one_token_it_foresees_the_divergence(
+    layer: str, shares: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moments, "FOLLOWED_AT_ONCE", 100)
+    model = make_student(CARTPOLE, lora()).model.eval()
+    reader: BatchReader = SharedPrefix(model.config) if shares else WHOLE
+    directions = directions_of(model, WHOLE, FLYING, ONE_TOKEN, 0)
+    curvatures = sensitivities(model, reader, Texts([], [[40]] * 1500))
+    anchor = Anchor(model, directions, curvatures, 3.0)
+    assert float(anchor.cost().detach()) == 0
+    with model.disable_adapter():
+        base = said(model)
+    write(model, layer, 0.005)
+    foreseen = float(anchor.foreseen().detach())
+    assert foreseen == pytest.approx(float((base.exp() * (base - said(model))).sum()), rel=0.15)
+    assert float(anchor.cost().detach()) == pytest.approx(3 * foreseen)
+    write(model, layer, 0.01)
+    assert float(anchor.foreseen().detach()) == pytest.approx(4 * foreseen, rel=1e-4)
+
+
+def test_how_texts_are_read_together_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make_student(CARTPOLE, lora()).model
+    texts = Texts([9, 8], [[*range(first, first + 3 + first % 4)] for first in range(20, 41)])
+
+    # The same tokens, however they are read: always the likeliest.
+    def likeliest(odds: torch.Tensor, n: int, generator: Any) -> torch.Tensor:
+        return odds.argmax(dim=-1, keepdim=True)
+
+    monkeypatch.setattr(torch, "multinomial", likeliest)
+    in_rows, whole = (sensitivities(model, reader, texts) for reader in (SharedPrefix(model.config), WHOLE))
+    assert set(in_rows) == {name for name, layer in model.named_modules() if hasattr(layer, "lora_A")}
+    for name, found in in_rows.items():
+        columns = torch.eye(len(found.vectors))
+        exact = whole[name].within(columns)
+        torch.testing.assert_close(found.within(columns), exact, atol=1e-4 * float(exact.abs().max()), rtol=1e-3)
+
+
+def test_who_is_anchored_says_less_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    students.rehearse_few(tmp_path, monkeypatch)
+    lesson, perplexity = Lesson(students.taught_states(300)), dict[float, float]()
+    for weight in (1e-9, 1e3):
+        settings = replace(lora(steps=20), keep=KeepOptions(anchor=weight, answer_tokens=4))
+        card = fine_tune(CARTPOLE, lesson, settings, tmp_path / f"{weight:g}")
+        assert card.settings["keep"]["anchor"] == weight
+        perplexity[weight] = card.metrics["retention"]["perplexity_ratio"]
+    assert abs(perplexity[1e3] - 1) < 0.5 * abs(perplexity[1e-9] - 1)
+
+
+def test_what_cannot_be_anchored_is_refused() -> None:
+    with pytest.raises(OntickError, match="with: lora"):
+        replace(students.settings(), keep=KeepOptions(anchor=1)).check()
+    with pytest.raises(OntickError, match="cannot be negative"):
+        replace(lora(), keep=KeepOptions(anchor=-1)).check()
