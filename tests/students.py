@@ -15,7 +15,7 @@ import transformers
 import families
 from ontick.learning.dataset import Demonstrations, demonstrations, write_dataset
 from ontick.learning.sft import general
-from ontick.learning.sft.settings import Method, OptimiserOptions, SelectionOptions, SftSettings
+from ontick.learning.sft.settings import LoraOptions, Method, OptimiserOptions, SelectionOptions, SftSettings
 from ontick.models.hf.load import quiet
 from ontick.prompts import Layout, PromptStyle
 from ontick.tasks import find_task
@@ -85,6 +85,11 @@ def settings(method: Method = Method.FULL, *, steps: int = 8, every: int = 4, **
         "threads": 1,
     }
     return SftSettings(**(known | more))
+
+
+def lora(**more: Any) -> SftSettings:
+    """Return settings for a small adapter of the tiny model, and no flights on the way."""
+    return settings(Method.LORA, lora=LoraOptions(rank=4), every=0, **more)
 
 
 def rehearse_few(folder: Path, patch: pytest.MonkeyPatch) -> None:

@@ -165,6 +165,7 @@ ORDER: tuple[str, ...] = (
     "learning.sft.tokens",
     "learning.sft.shared",
     "learning.sft.distil",
+    "learning.sft.adapter",
     "learning.sft.sketch",
     "learning.sft.moments",
     "learning.sft.aim",

@@ -21,7 +21,10 @@ ALL = "keep-all"
 TALKING = "talking"
 """The row of the pilot that lands and talks."""
 
-KEEP_CARTPOLE = "--keep.aim 20 --keep.kl 3 --keep.answer-tokens 32"
+ANSWERS = "--keep.answer-tokens 32"
+"""How much of each conversation's answer is rehearsed."""
+
+KEEP_CARTPOLE = "--keep.aim 20 --keep.kl 3"
 """What the CartPole pilot rehearses: there are directions enough that are its prompts' alone."""
 
 NARROW = {
@@ -32,11 +35,11 @@ NARROW = {
 """Ways to change less, of `lunar_lander`, each trained from the base: what it is called beside the others."""
 
 KEPT = {
-    ALL: ("aimed, anchored, divergence 4", "--keep.aim 3 --keep.anchor 6 --keep.kl 4 --keep.answer-tokens 32"),
-    "keep-aim": ("aimed at 8", "--keep.aim 8 --keep.answer-tokens 32"),
-    "keep-anchor": ("anchored", "--keep.anchor 6 --keep.answer-tokens 32"),
-    "keep-kl": ("divergence 4", "--keep.kl 4 --keep.answer-tokens 32"),
-    "keep-replay": ("replay 1", "--keep.replay 1 --keep.answer-tokens 32"),
+    ALL: ("aimed, anchored, divergence 4", "--keep.aim 3 --keep.anchor 6 --keep.kl 4"),
+    "keep-aim": ("aimed at 8", "--keep.aim 8"),
+    "keep-anchor": ("anchored", "--keep.anchor 6"),
+    "keep-kl": ("divergence 4", "--keep.kl 4"),
+    "keep-replay": ("replay 1", "--keep.replay 1"),
 }
 """Ways to give a pilot that only flies its words back: what each is called, and its options."""
 
@@ -119,7 +122,7 @@ def _kept(name: str, what: str, keep: str, model: str, size: Size) -> Row:
         "",
         (
             f"train {TASK} lora --from {FREE}/pilot --data noisy/data --to {name}/pilot "
-            f"{_lessons(tuning.rate(0.5 * tuning.long_rate), size.kept_steps)} {keep}",
+            f"{_lessons(tuning.rate(0.5 * tuning.long_rate), size.kept_steps)} {keep} {ANSWERS}",
             _frozen(name, size),
         ),
         figures.trained(figures.flights("hold", last=1)),
@@ -207,7 +210,7 @@ def _cartpole(model: str, size: Size) -> list[Row]:
             (
                 f"train {task} lora --from flying-cartpole/pilot --data box/data --to talking-cartpole/rehearsed "
                 f"{tuning.rate(0.8 * tuning.lora_rate)} --optimiser.steps {size.cartpole_kept_steps} "
-                f"--selection.every 0 {KEEP_CARTPOLE}",
+                f"--selection.every 0 {KEEP_CARTPOLE} {ANSWERS}",
                 "average talking-cartpole/rehearsed --to talking-cartpole/pilot --shares 0.5 0.65 0.8 --episodes 10",
                 f"eval {task} pilot:talking-cartpole/pilot --episodes {size.flights} {_in_time(model)}",
             ),

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 import students
 from ontick.errors import OntickError
 from ontick.learning.sft import aim
-from ontick.learning.sft.aim import Aim, Directions, are_held, directions_of
+from ontick.learning.sft.adapter import adapted
+from ontick.learning.sft.aim import Aim, Directions, directions_of, everywhere
 from ontick.learning.sft.model import make_student
-from ontick.learning.sft.moments import FIRST, READ_AT_ONCE, Texts, second_moments
+from ontick.learning.sft.moments import READ_AT_ONCE, Texts, second_moments
 from ontick.learning.sft.plan import Lesson
-from ontick.learning.sft.settings import KeepOptions, LoraOptions, Method, SftSettings
+from ontick.learning.sft.settings import KeepOptions
 from ontick.learning.sft.shared import BatchReader, SharedPrefix, WholePrompts
 from ontick.learning.sft.train import fine_tune
 from ontick.pilots.card import read_card
@@ -62,10 +63,6 @@ def test_whatever_lies_in_the_directions_is_that_much_stronger_in_the_prompts(
         assert float(strong) >= ratio * float(weak) * (1 - 1e-4)
 
 
-def lora(**more: Any) -> SftSettings:
-    return students.settings(Method.LORA, lora=LoraOptions(rank=4), every=0, **more)
-
-
 def adapter(pilot: Path, matrix: str) -> dict[str, torch.Tensor]:
     found: dict[str, torch.Tensor] = _files.load_file(pilot / "adapter_model.safetensors")
     return {name: weights for name, weights in found.items() if matrix in name}
@@ -80,7 +77,7 @@ def test_a_trained_adapter_reads_nothing_else(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr("ontick.learning.sft.train.directions_of", seen)
     students.rehearse_few(tmp_path, monkeypatch)
-    settings = replace(lora(steps=12), keep=KeepOptions(aim=1.5, answer_tokens=4))
+    settings = replace(students.lora(steps=12), keep=KeepOptions(aim=1.5, answer_tokens=4))
     lesson = Lesson(students.taught_states(300))
     card = fine_tune(CARTPOLE, lesson, settings, tmp_path / "p")
     assert card.settings["keep"]["aim"] == 1.5
@@ -96,7 +93,7 @@ def test_a_trained_adapter_reads_nothing_else(tmp_path: Path, monkeypatch: pytes
 
 
 def test_every_row_comes_back_to_the_directions_and_what_was_learnt_stays() -> None:
-    model = make_student(CARTPOLE, lora()).model
+    model = make_student(CARTPOLE, students.lora()).model
     directions = directions_of(model, WHOLE, FLYING, GENERAL, 1.2)
     held = Aim(model, directions)
     lengths = [weights.detach().norm(dim=1) for weights, _ in held._pairs]  # pyright: ignore[reportPrivateUsage]
@@ -108,21 +105,22 @@ def test_every_row_comes_back_to_the_directions_and_what_was_learnt_stays() -> N
 
 
 def test_an_adapter_is_held_once_it_came_back_and_everything_holds_any() -> None:
-    model = make_student(CARTPOLE, lora()).model
+    model = make_student(CARTPOLE, students.lora()).model
     directions = directions_of(model, WHOLE, FLYING, GENERAL, 1.2)
-    assert not are_held(model, directions)
-    assert are_held(model, directions_of(model, WHOLE, FLYING, GENERAL, 0))
-    Aim(model, directions).bring_back()
-    assert are_held(model, directions)
+    held = Aim(model, directions)
+    assert not held.is_held()
+    assert Aim(model, everywhere(model, WHOLE, GENERAL)).is_held()
+    held.bring_back()
+    assert held.is_held()
 
 
 @pytest.mark.parametrize("shares", [True, False])
 def test_what_layers_are_given_is_what_each_text_gives_them_alone(shares: bool) -> None:
-    model = make_student(CARTPOLE, lora()).model
+    model = make_student(CARTPOLE, students.lora()).model
     reader: BatchReader = SharedPrefix(model.config) if shares else WHOLE
     many = Texts(FLYING.prefix, [[*range(n, n + 2 + n % 3)] for n in range(20, 20 + READ_AT_ONCE + 3)])
     given: dict[str, list[torch.Tensor]] = {}
-    layers = {name: layer for name, layer in model.named_modules() if hasattr(layer, FIRST)}
+    layers = adapted(model)
 
     def seen_by(name: str) -> Any:
         def see(_: Any, inputs: tuple[torch.Tensor, ...]) -> None:
@@ -144,7 +142,7 @@ def test_what_layers_are_given_is_what_each_text_gives_them_alone(shares: bool) 
 
 
 def test_layers_that_read_the_same_have_the_same_directions_and_what_is_learnt_does_not_matter() -> None:
-    model = make_student(CARTPOLE, lora()).model
+    model = make_student(CARTPOLE, students.lora()).model
     asked = (WHOLE, Texts([], [[5, 6, 7, 8]]), Texts([], [[40, 41, 42]]), 1.2)
     before = directions_of(model, *asked)
     queries = [name for name in before if name.endswith("q_proj")]
@@ -168,8 +166,8 @@ def test_what_cannot_be_aimed_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OntickError, match="with: lora"):
         replace(students.settings(), keep=KeepOptions(aim=5)).check()
     with pytest.raises(OntickError, match="cannot be negative"):
-        replace(lora(), keep=KeepOptions(aim=-1)).check()
-    settings = replace(lora(steps=1), keep=KeepOptions(aim=1e9))
+        replace(students.lora(), keep=KeepOptions(aim=-1)).check()
+    settings = replace(students.lora(steps=1), keep=KeepOptions(aim=1e9))
     with pytest.raises(OntickError, match=r"lower --keep\.aim"):
         fine_tune(CARTPOLE, Lesson(students.taught_states(50)), settings, tmp_path / "p")
     assert not (tmp_path / "p" / "pilot.json").exists()

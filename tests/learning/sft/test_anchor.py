@@ -13,12 +13,12 @@ from torch import nn
 import students
 from ontick.errors import OntickError
 from ontick.learning.sft import moments
-from ontick.learning.sft.aim import directions_of
+from ontick.learning.sft.aim import everywhere
 from ontick.learning.sft.anchor import Anchor
 from ontick.learning.sft.model import make_student
 from ontick.learning.sft.moments import Texts, sensitivities
 from ontick.learning.sft.plan import Lesson
-from ontick.learning.sft.settings import KeepOptions, LoraOptions, Method, SftSettings
+from ontick.learning.sft.settings import KeepOptions
 from ontick.learning.sft.shared import BatchReader, SharedPrefix, WholePrompts
 from ontick.learning.sft.train import fine_tune
 from ontick.tasks import find_task
@@ -29,10 +29,6 @@ CARTPOLE = find_task("cartpole")
 WHOLE = WholePrompts()
 FLYING = Texts([5, 6, 7], [[*range(first, first + 5)] for first in range(8, 40, 3)])
 ONE_TOKEN = Texts([], [[40]])
-
-
-def lora(**more: Any) -> SftSettings:
-    return students.settings(Method.LORA, lora=LoraOptions(rank=4), every=0, **more)
 
 
 def said(model: Any, token: int = 40) -> torch.Tensor:
@@ -55,9 +51,9 @@ def test_of_one_layer_and_one_token_it_foresees_the_divergence(
     layer: str, shares: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(moments, "FOLLOWED_AT_ONCE", 100)
-    model = make_student(CARTPOLE, lora()).model.eval()
+    model = make_student(CARTPOLE, students.lora()).model.eval()
     reader: BatchReader = SharedPrefix(model.config) if shares else WHOLE
-    directions = directions_of(model, WHOLE, FLYING, ONE_TOKEN, 0)
+    directions = everywhere(model, WHOLE, ONE_TOKEN)
     curvatures = sensitivities(model, reader, Texts([], [[40]] * 1500))
     anchor = Anchor(model, directions, curvatures, 3.0)
     assert float(anchor.cost().detach()) == 0
@@ -72,7 +68,7 @@ def test_of_one_layer_and_one_token_it_foresees_the_divergence(
 
 
 def test_how_texts_are_read_together_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = make_student(CARTPOLE, lora()).model
+    model = make_student(CARTPOLE, students.lora()).model
     texts = Texts([9, 8], [[*range(first, first + 3 + first % 4)] for first in range(20, 41)])
 
     # The same tokens, however they are read: always the likeliest.
@@ -92,7 +88,7 @@ def test_who_is_anchored_says_less_otherwise(tmp_path: Path, monkeypatch: pytest
     students.rehearse_few(tmp_path, monkeypatch)
     lesson, perplexity = Lesson(students.taught_states(300)), dict[float, float]()
     for weight in (1e-9, 1e3):
-        settings = replace(lora(steps=20), keep=KeepOptions(anchor=weight, answer_tokens=4))
+        settings = replace(students.lora(steps=20), keep=KeepOptions(anchor=weight, answer_tokens=4))
         card = fine_tune(CARTPOLE, lesson, settings, tmp_path / f"{weight:g}")
         assert card.settings["keep"]["anchor"] == weight
         perplexity[weight] = card.metrics["retention"]["perplexity_ratio"]
@@ -103,4 +99,4 @@ def test_what_cannot_be_anchored_is_refused() -> None:
     with pytest.raises(OntickError, match="with: lora"):
         replace(students.settings(), keep=KeepOptions(anchor=1)).check()
     with pytest.raises(OntickError, match="cannot be negative"):
-        replace(lora(), keep=KeepOptions(anchor=-1)).check()
+        replace(students.lora(), keep=KeepOptions(anchor=-1)).check()

@@ -15,7 +15,6 @@ from ontick.learning.sft import transfer as module
 from ontick.learning.sft.aim import Directions, Room, directions_of
 from ontick.learning.sft.model import make_student
 from ontick.learning.sft.moments import Texts
-from ontick.learning.sft.settings import LoraOptions, Method
 from ontick.learning.sft.shared import WholePrompts, read_logits
 from ontick.learning.sft.transfer import least_change, transfer
 from ontick.tasks import find_task
@@ -72,8 +71,7 @@ def test_the_more_talk_counts_the_less_it_changes(seed: int, size: int, rank: in
 
 def flying_model() -> Any:
     """A tiny model with an adapter that does something."""
-    settings = students.settings(Method.LORA, lora=LoraOptions(rank=4), every=0)
-    model = make_student(find_task("cartpole"), settings).model
+    model = make_student(find_task("cartpole"), students.lora()).model
     shaken = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for name, weights in model.named_parameters():

@@ -10,14 +10,14 @@ and A is brought back to them after each. How a pilot that flies already comes t
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import torch
 import transformers
 
 from ontick.errors import OntickError
-from ontick.learning.sft.moments import FIRST, Texts, second_moments
+from ontick.learning.sft.adapter import adapted, adapter_of
+from ontick.learning.sft.moments import Texts, second_moments
 from ontick.learning.sft.shared import BatchReader
 
 _torch: Any = torch
@@ -52,7 +52,7 @@ def directions_of(model: Any, reader: BatchReader, flying: Texts, general: Texts
         reader: how it reads them.
         flying: flying prompts.
         general: general conversations.
-        ratio: the bound; 0: all directions.
+        ratio: the bound.
 
     Raises:
         OntickError: in some layer there is no such direction.
@@ -73,6 +73,14 @@ def directions_of(model: Any, reader: BatchReader, flying: Texts, general: Texts
     return directions
 
 
+def everywhere(model: Any, reader: BatchReader, general: Texts) -> Directions:
+    """Return all directions: what an adapter reads that may read anything; see `directions_of`."""
+    return {
+        name: Room(_torch.eye(len(moments)), _floored(moments))
+        for name, (moments, _) in second_moments(model, reader, general).items()
+    }
+
+
 def _floored(general: torch.Tensor) -> torch.Tensor:
     size = len(general)
     return general + FLOOR * general.trace() / size * _torch.eye(size, dtype=general.dtype)
@@ -81,45 +89,36 @@ def _floored(general: torch.Tensor) -> torch.Tensor:
 def _basis(flying: torch.Tensor, general: torch.Tensor, ratio: float) -> torch.Tensor:
     inverse = _torch.linalg.inv(_torch.linalg.cholesky(general))
     values, vectors = _torch.linalg.eigh(inverse @ flying @ inverse.T)
-    chosen = inverse.T @ vectors[:, values >= (ratio or -math.inf)]
+    chosen = inverse.T @ vectors[:, values >= ratio]
     return _torch.linalg.qr(chosen).Q.float()
 
 
-def _reads(layer: Any) -> list[Any]:
-    """Return the matrices by which a layer's adapters read."""
-    return list(getattr(layer, FIRST).parameters())
-
-
-@torch.no_grad()
-def are_held(model: Any, directions: Directions) -> bool:
-    """Say whether an adapter reads hardly anything outside of ``directions`` already."""
-    whole = outside = 0.0
-    for name, layer in model.named_modules():
-        if name in directions:
-            for weights in _reads(layer):
-                basis = directions[name].basis.to(weights.device)
-                reads = weights.float()
-                whole += float(reads.square().sum())
-                outside += float((reads - (reads @ basis) @ basis.T).square().sum())
-    return outside <= HARDLY * whole
+def _inside(weights: torch.Tensor, basis: torch.Tensor) -> Any:
+    """Return of every row what lies in the directions, in single precision."""
+    return (weights.float() @ basis) @ basis.T
 
 
 class Aim(_Callback):
     """Brings what an adapter reads back to ``directions`` after every step."""
 
     def __init__(self, model: Any, directions: Directions) -> None:
-        self._pairs = [
-            (weights, directions[name].basis.to(weights.device))
-            for name, layer in model.named_modules()
-            if name in directions
-            for weights in _reads(layer)
-        ]
+        reads = {name: adapter_of(layer).reads for name, layer in adapted(model).items()}
+        self._pairs = [(weights, directions[name].basis.to(weights.device)) for name, weights in reads.items()]
+
+    @torch.no_grad()
+    def is_held(self) -> bool:
+        """Say whether the adapter reads hardly anything outside of the directions already."""
+        whole = outside = 0.0
+        for weights, basis in self._pairs:
+            whole += float(weights.float().square().sum())
+            outside += float((weights.float() - _inside(weights, basis)).square().sum())
+        return outside <= HARDLY * whole
 
     @torch.no_grad()
     def bring_back(self, *, as_large: bool = False) -> None:
         """Leave of every row what lies in the directions; ``as_large``: made as long as it was."""
         for weights, basis in self._pairs:
-            kept = (weights.float() @ basis) @ basis.T
+            kept = _inside(weights, basis)
             if as_large:
                 kept *= weights.float().norm(dim=1, keepdim=True) / kept.norm(dim=1, keepdim=True).clamp(min=1e-12)
             weights.copy_(kept.to(weights.dtype))

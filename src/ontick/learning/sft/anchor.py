@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from ontick.learning.sft.adapter import Adapter, adapted, adapter_of
 from ontick.learning.sft.aim import Directions
-from ontick.learning.sft.moments import FIRST
 from ontick.learning.sft.sketch import Curvature
 
 _torch: Any = torch
@@ -25,10 +25,7 @@ _torch: Any = torch
 class _Alike(NamedTuple):
     """Layers of the same shape, reckoned together: one by one they would cost a tenth of a step."""
 
-    reads: Sequence[Any]
-    """A of each."""
-    writes: Sequence[Any]
-    """B of each."""
+    adapters: Sequence[Adapter]
     scales: torch.Tensor
     """What B A counts, squared, shape (layers,)."""
     talk: torch.Tensor
@@ -44,9 +41,8 @@ class Anchor:
 
     def __init__(self, model: Any, directions: Directions, curvatures: Mapping[str, Curvature], weight: float) -> None:
         self._weight = weight
-        layers = [(name, layer) for name, layer in model.named_modules() if name in directions]
-        layers.sort(key=_shape)
-        self._groups = [_alike(list(group), directions, curvatures) for _, group in groupby(layers, _shape)]
+        adapters = sorted(((name, adapter_of(layer)) for name, layer in adapted(model).items()), key=_shape)
+        self._groups = [_alike(dict(group), directions, curvatures) for _, group in groupby(adapters, _shape)]
 
     def cost(self) -> torch.Tensor:
         """Return what the adapter costs as it is now, shape ()."""
@@ -56,30 +52,26 @@ class Anchor:
         """Return the divergence in nats a token, shape ()."""
         total: Any = 0.0
         for alike in self._groups:
-            given = _torch.stack(list(alike.reads)).float() @ alike.talk
-            moved = alike.curvature.within(_torch.stack(list(alike.writes)).float()) * (given @ given.mT)
+            given = _torch.stack([adapter.reads for adapter in alike.adapters]).float() @ alike.talk
+            writes = _torch.stack([adapter.writes for adapter in alike.adapters]).float()
+            moved = alike.curvature.within(writes) * (given @ given.mT)
             total = total + (alike.scales * moved.sum(dim=(1, 2))).sum()
         return total / 2
 
 
-def _shape(named: tuple[str, Any]) -> tuple[int, ...]:
-    reads, writes = _matrices(named[1])
-    return (*reads.shape, *writes.shape)
+def _shape(named: tuple[str, Adapter]) -> tuple[int, ...]:
+    adapter = named[1]
+    return (*adapter.reads.shape, *adapter.writes.shape)
 
 
-def _matrices(layer: Any) -> tuple[Any, Any]:
-    (adapter,) = getattr(layer, FIRST)
-    return layer.lora_A[adapter].weight, layer.lora_B[adapter].weight
-
-
-def _alike(layers: Sequence[tuple[str, Any]], directions: Directions, curvatures: Mapping[str, Curvature]) -> _Alike:
-    reads, writes = zip(*(_matrices(layer) for _, layer in layers), strict=True)
-    device = reads[0].device
-    rooms = [directions[name] for name, _ in layers]
+def _alike(named: Mapping[str, Adapter], directions: Directions, curvatures: Mapping[str, Curvature]) -> _Alike:
+    adapters, rooms = [*named.values()], [directions[name] for name in named]
+    reads = adapters[0].reads
     # Some have fewer directions than others: nothing is in the rest.
-    talk = _torch.zeros(len(rooms), reads[0].shape[1], max(room.basis.shape[1] for room in rooms))
+    talk = _torch.zeros(len(rooms), reads.shape[1], max(room.basis.shape[1] for room in rooms))
     for room, filled in zip(rooms, talk, strict=True):
         filled[:, : room.basis.shape[1]] = (room.basis.double() @ _torch.linalg.cholesky(room.talk)).float()
-    stacked = (_torch.stack(parts).to(device) for parts in zip(*(curvatures[name] for name, _ in layers), strict=True))
-    scales = _torch.tensor([next(iter(layer.scaling.values())) ** 2 for _, layer in layers], device=device)
-    return _Alike(reads, writes, scales, talk.to(device), Curvature(*stacked))
+    curved = zip(*(curvatures[name] for name in named), strict=True)
+    stacked = (_torch.stack(parts).to(reads.device) for parts in curved)
+    scales = _torch.tensor([adapter.scale**2 for adapter in adapters], device=reads.device)
+    return _Alike(adapters, scales, talk.to(reads.device), Curvature(*stacked))

@@ -12,14 +12,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from ontick.learning.sft.shared import Batch, BatchReader, read_logits
+from ontick.learning.sft.adapter import adapted
+from ontick.learning.sft.shared import Batch, BatchReader, placed, read_logits, reading
 from ontick.learning.sft.sketch import Curvature, Sketch
 from ontick.learning.sft.tokens import Tokens
 
 _torch: Any = torch
-
-FIRST = "lora_A"
-"""The matrix of an adapter that reads."""
 
 READ_AT_ONCE = 16
 """Texts in one reading."""
@@ -43,7 +41,6 @@ def second_moments(model: Any, reader: BatchReader, texts: Texts) -> dict[str, t
 
     Layers that read the same share the number.
     """
-    layers = {name: layer for name, layer in model.named_modules() if hasattr(layer, FIRST)}
     sums: list[_SumOfSquares] = []
     whose: dict[str, int] = {}
     seen: list[Any] = [None, -1]
@@ -62,8 +59,8 @@ def second_moments(model: Any, reader: BatchReader, texts: Texts) -> dict[str, t
 
         return see
 
-    hooks = [layer.register_forward_pre_hook(hook(name)) for name, layer in layers.items()]
-    with _bare(model, hooks):
+    hooks = [layer.register_forward_pre_hook(hook(name)) for name, layer in adapted(model).items()]
+    with watched(model, hooks), model.disable_adapter():
         for first in range(0, len(texts.suffixes), READ_AT_ONCE):
             part = texts.suffixes[first : first + READ_AT_ONCE]
             seen[:] = [None, -1]
@@ -80,7 +77,6 @@ def sensitivities(model: Any, reader: BatchReader, texts: Texts, seed: int = 0) 
     With a next token drawn after every token of a text, as likely as the model finds it, g is how the log-likelihood of
     all of them changes with what the layer puts out at one token: the rows of the Fisher information.
     """
-    layers = {name: layer for name, layer in model.named_modules() if hasattr(layer, FIRST)}
     sketches: dict[str, Sketch] = {}
     counted: Batch = {}
 
@@ -99,15 +95,13 @@ def sensitivities(model: Any, reader: BatchReader, texts: Texts, seed: int = 0) 
     def follow(_: Any, inputs: Any, output: torch.Tensor) -> torch.Tensor:
         return output.detach().requires_grad_()
 
-    hooks = [layer.register_forward_hook(hook(name)) for name, layer in layers.items()]
+    hooks = [layer.register_forward_hook(hook(name)) for name, layer in adapted(model).items()]
     hooks.append(model.get_input_embeddings().register_forward_hook(follow))
     drawn = _torch.Generator(model.device).manual_seed(seed)
-    with _bare(model, hooks), _torch.enable_grad():
+    with watched(model, hooks), model.disable_adapter(), _torch.enable_grad():
         for first in range(0, len(texts.suffixes), FOLLOWED_AT_ONCE):
             part = texts.suffixes[first : first + FOLLOWED_AT_ONCE]
-            counted = {
-                name: where.to(model.device) for name, where in reader.batch(texts.prefix, part, each=True).items()
-            }
+            counted = placed(reader.batch(texts.prefix, part, each=True), model)
             said: Any = nn.functional.log_softmax(reader.logits(model, counted).float(), dim=-1)
             tokens = _torch.multinomial(said.detach().exp(), 1, generator=drawn)
             said.gather(1, tokens).sum().backward()
@@ -115,15 +109,12 @@ def sensitivities(model: Any, reader: BatchReader, texts: Texts, seed: int = 0) 
 
 
 @contextmanager
-def _bare(model: Any, hooks: Sequence[Any]) -> Generator[None]:
-    """Have ``model`` read without its adapter, and not as in training, while open; take the hooks off afterwards."""
-    learning = model.training
-    model.eval()
+def watched(model: Any, hooks: Sequence[Any]) -> Generator[None]:
+    """Have ``model`` read, and not as in training, while open; take its hooks off afterwards."""
     try:
-        with model.disable_adapter():
+        with reading(model):
             yield
     finally:
-        model.train(learning)
         for hook in hooks:
             hook.remove()
 

@@ -16,7 +16,7 @@ import torch
 from transformers import cache_utils
 
 from ontick.controllers.leaning import Leaning
-from ontick.learning.sft.shared import SharedPrefix, WholePrompts, at_places, row_of
+from ontick.learning.sft.shared import SharedPrefix, WholePrompts, at_places, read_logits, reading, row_of
 from ontick.learning.sft.tokens import Asks, Tokens, shared_prefix
 from ontick.models.chat import common_prefix
 from ontick.models.hf.read import keeps_everything
@@ -78,16 +78,10 @@ class BatchPolicy:
     @torch.no_grad()
     def _read(self, prompts: Sequence[Tokens]) -> torch.Tensor:
         """Return the logits after each prompt, shape (prompts, vocabulary), in float32 on the processor."""
-        learning = self._model.training
-        self._model.eval()
-        try:
-            return (self._read_row(prompts) if self._row is not None else self._read_whole(prompts)).float().cpu()
-        finally:
-            self._model.train(learning)
-
-    def _read_whole(self, prompts: Sequence[Tokens]) -> torch.Tensor:
-        batch = self._whole.batch([], prompts)
-        return self._whole.logits(self._model, {name: tensor.to(self._model.device) for name, tensor in batch.items()})
+        with reading(self._model):
+            if self._row is not None:
+                return self._read_row(prompts).float().cpu()
+            return read_logits(self._whole, self._model, [], prompts).cpu()
 
     def _read_row(self, prompts: Sequence[Tokens]) -> torch.Tensor:
         assert self._row is not None

@@ -9,7 +9,8 @@ is found out by comparison and reads whole prompts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import torch
@@ -222,8 +223,23 @@ def read_logits(
     reader: BatchReader, model: Any, prefix: Tokens, suffixes: Sequence[Tokens], *, each: bool = False
 ) -> torch.Tensor:
     """Read prompts where the model is; return `BatchReader.logits` in single precision."""
-    batch = reader.batch(prefix, suffixes, each=each)
-    return reader.logits(model, {name: tensor.to(model.device) for name, tensor in batch.items()}).float()
+    return reader.logits(model, placed(reader.batch(prefix, suffixes, each=each), model)).float()
+
+
+def placed(batch: Batch, model: Any) -> dict[str, torch.Tensor]:
+    """Return ``batch`` where ``model`` is."""
+    return {name: tensor.to(model.device) for name, tensor in batch.items()}
+
+
+@contextmanager
+def reading(model: Any) -> Generator[None]:
+    """Have ``model`` read, and not as in training, while open."""
+    learning = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(learning)
 
 
 def _dtype(model: Any) -> torch.dtype:

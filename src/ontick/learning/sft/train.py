@@ -22,7 +22,7 @@ from ontick.evaluation.episodes import Progress, silent
 from ontick.evaluation.questions import Question, choose_questions
 from ontick.learning.dataset import read_dataset
 from ontick.learning.sft import guard
-from ontick.learning.sft.aim import Aim, are_held, directions_of
+from ontick.learning.sft.aim import Aim, directions_of, everywhere
 from ontick.learning.sft.anchor import Anchor
 from ontick.learning.sft.arguments import arguments, is_main_process, quiet_libraries, tensorboard, told_where
 from ontick.learning.sft.distil import Teaching
@@ -233,14 +233,17 @@ def _layers(
         some = guard.spread(len(rehearsal), number)
         return Texts([], [[*rehearsal.prefix, *rehearsal.chats[number].tolist()] for number in some])
 
-    directions = directions_of(model, reader, flying(AIMED_BY), general(AIMED_BY), keep.aim)
-    if goes_on and not are_held(model, directions):
-        transfer(model, flying(TRANSFERRED_BY), directions)
-    curvatures = sensitivities(model, reader, general(ANCHORED_BY)) if keep.anchor else {}
-    return (
-        Aim(model, directions) if keep.aim else None,
-        Anchor(model, directions, curvatures, keep.anchor) if keep.anchor else None,
-    )
+    aim = anchor = None
+    if keep.aim:
+        directions = directions_of(model, reader, flying(AIMED_BY), general(AIMED_BY), keep.aim)
+        aim = Aim(model, directions)
+        if goes_on and not aim.is_held():
+            transfer(model, flying(TRANSFERRED_BY), directions)
+    else:
+        directions = everywhere(model, reader, general(AIMED_BY))
+    if keep.anchor:
+        anchor = Anchor(model, directions, sensitivities(model, reader, general(ANCHORED_BY)), keep.anchor)
+    return aim, anchor
 
 
 def _memory(plan: Plan) -> Callable[[], Json] | None:

@@ -18,9 +18,10 @@ from typing import Any
 
 import torch
 
+from ontick.learning.sft.adapter import adapted, adapter_of
 from ontick.learning.sft.aim import Directions, Room
-from ontick.learning.sft.moments import FIRST, Texts
-from ontick.learning.sft.shared import Batch, WholePrompts
+from ontick.learning.sft.moments import Texts, watched
+from ontick.learning.sft.shared import Batch, WholePrompts, placed
 
 TALK = 3.0
 """How much the change of talk weighs beside that of the flights."""
@@ -50,17 +51,13 @@ def transfer(model: Any, flying: Texts, directions: Directions) -> None:
         "rows": _torch.cat([0 * begun, once["rows"]]),
         "places": _torch.cat([begun, once["places"]]),
     }
-    twice = {name: tensor.to(model.device) for name, tensor in _whole.together(once, once).items()}
-    layers = [(layer, directions[name]) for name, layer in model.named_modules() if name in directions]
-    hooks = [layer.register_forward_hook(partial(_replace, room, twice)) for layer, room in layers]
-    learning = model.training
-    model.eval()
-    try:
+    twice = placed(_whole.together(once, once), model)
+    hooks = [
+        layer.register_forward_hook(partial(_replace, directions[name], twice))
+        for name, layer in adapted(model).items()
+    ]
+    with watched(model, hooks):
         model(input_ids=twice["input_ids"], logits_to_keep=1, use_cache=False)
-    finally:
-        model.train(learning)
-        for hook in hooks:
-            hook.remove()
 
 
 def _replace(room: Room, twice: Batch, layer: Any, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> Any:
@@ -70,12 +67,11 @@ def _replace(room: Room, twice: Batch, layer: Any, inputs: tuple[torch.Tensor, .
     new = _whole.asked(given, twice)[places:]
     wanted = _whole.asked(output, twice)[:places] - layer.base_layer(new)
     basis = room.basis.to(new.device)
-    (adapter,) = getattr(layer, FIRST)
-    rank, scale = layer.r[adapter], layer.scaling[adapter]
+    adapter = adapter_of(layer)
+    rank = len(adapter.reads)
     writes, reads = least_change((new.float() @ basis).cpu(), wanted.float().cpu(), TALK * room.talk, rank)
-    first, second = layer.lora_A[adapter].weight, layer.lora_B[adapter].weight
-    first.copy_(reads.to(basis) @ basis.T / scale**0.5)
-    second.copy_(writes / scale**0.5)
+    adapter.reads.copy_(reads.to(basis) @ basis.T / adapter.scale**0.5)
+    adapter.writes.copy_(writes / adapter.scale**0.5)
     return _torch.cat([output[:half], layer.forward(given[half:])])
 
 
