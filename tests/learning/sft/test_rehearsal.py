@@ -73,7 +73,10 @@ def alone(model: Any, tokens: Sequence[int]) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", families.FAMILIES)
 @pytest.mark.parametrize("shares", [True, False])
-def test_two_batches_in_one_are_read_as_if_each_prompt_stood_alone(name: str, shares: bool) -> None:
+@pytest.mark.parametrize("begins", [(9, 4), (9, 0), (0, 4)])
+def test_batches_in_one_are_read_as_if_each_prompt_stood_alone(
+    name: str, shares: bool, begins: tuple[int, int]
+) -> None:
     model, _ = families.plain_model(name)
     reader: BatchReader = SharedPrefix(model.config) if shares else WholePrompts()
     generator = np.random.default_rng(0)
@@ -81,13 +84,14 @@ def test_two_batches_in_one_are_read_as_if_each_prompt_stood_alone(name: str, sh
     def tokens(count: int) -> list[int]:
         return generator.integers(5, 300, count).tolist()
 
-    flying, flown = tokens(9), [tokens(3), tokens(1), tokens(5)]
-    talking, talked = tokens(4), [tokens(7), tokens(2)]
-    batch = reader.together(reader.batch(flying, flown), reader.batch(talking, talked, each=True))
+    flying, flown = tokens(begins[0]), [tokens(3), tokens(1), tokens(5)]
+    talking, talked = tokens(begins[1]), [tokens(7), tokens(2)]
+    both = reader.together(reader.batch(flying, flown), reader.batch(talking, talked, each=True))
     with torch.no_grad():
-        found = reader.logits(model, batch).float()
+        found = reader.logits(model, reader.together(both, both)).float()
     expected = [alone(model, [*flying, *rest])[-1:] for rest in flown]
     expected += [alone(model, [*talking, *rest])[len(talking) :] for rest in talked]
+    expected += expected
     torch.testing.assert_close(found, torch.cat(expected), atol=2e-3, rtol=1e-3)
 
 

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import students
-from ontick.learning.sft import transfer as module
+from ontick.learning.sft.adapter import adapted, adapter_of
 from ontick.learning.sft.aim import Directions, Room, directions_of
 from ontick.learning.sft.model import make_student
 from ontick.learning.sft.moments import Texts
-from ontick.learning.sft.shared import WholePrompts, read_logits
+from ontick.learning.sft.shared import SharedPrefix, WholePrompts, read_logits
 from ontick.learning.sft.transfer import least_change, transfer
 from ontick.tasks import find_task
 
@@ -86,9 +86,19 @@ def everywhere(directions: Directions) -> Directions:
     return {name: Room(torch.eye(size), torch.zeros(size, size)) for name, size in sizes.items()}
 
 
-def said(model: Any) -> torch.Tensor:
+def weighing(talk: float, directions: Directions) -> Directions:
+    """Talk is so many times as strong."""
+    return {name: Room(room.basis, talk * room.talk) for name, room in directions.items()}
+
+
+def said(model: Any, texts: Texts = FLYING) -> torch.Tensor:
     with torch.no_grad():
-        return read_logits(WHOLE, model, FLYING.prefix, FLYING.suffixes, each=True)
+        return read_logits(WHOLE, model, texts.prefix, texts.suffixes, each=True)
+
+
+def reads(model: Any) -> dict[str, torch.Tensor]:
+    """What the adapters read, by the names of their layers."""
+    return {name: adapter_of(layer).reads.detach().clone() for name, layer in adapted(model).items()}
 
 
 def test_what_may_read_everything_does_all_that_it_did() -> None:
@@ -96,33 +106,55 @@ def test_what_may_read_everything_does_all_that_it_did() -> None:
     before = said(model)
     with model.disable_adapter():
         base = said(model)
-    transfer(model, FLYING, everywhere(directions_of(model, WHOLE, FLYING, GENERAL, 1.2)))
+    transfer(model, WHOLE, FLYING, everywhere(directions_of(model, WHOLE, FLYING, GENERAL, 1.2)))
     assert (said(model) - before).square().mean() < 1e-3 * (before - base).square().mean()
 
 
-def test_it_reads_the_directions_alone_and_later_layers_make_up_for_what_is_lost(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(module, "TALK", 0.0)
+def test_it_reads_the_directions_alone_and_loses_less_than_what_is_cut() -> None:
     model = flying_model()
     model.train()
     before = said(model)
     directions = directions_of(model, WHOLE, FLYING, GENERAL, 1.2)
-    cut = {name: weights.detach().clone() for name, weights in model.named_parameters() if "lora_" in name}
+    whole = reads(model)
     with torch.no_grad():
-        for name, weights in model.named_parameters():
-            if "lora_A" in name:
-                basis = directions[name.removesuffix(".lora_A.default.weight")].basis
-                weights.copy_(weights @ basis @ basis.T)
+        for name, layer in adapted(model).items():
+            basis = directions[name].basis
+            adapter_of(layer).reads.copy_(whole[name] @ basis @ basis.T)
     lost = (said(model) - before).square().mean()
     with torch.no_grad():
-        for name, weights in model.named_parameters():
-            if name in cut:
-                weights.copy_(cut[name])
-    transfer(model, FLYING, directions)
+        for name, layer in adapted(model).items():
+            adapter_of(layer).reads.copy_(whole[name])
+    transfer(model, WHOLE, FLYING, weighing(0, directions))
     assert model.training
-    for name, weights in model.named_parameters():
-        if "lora_A" in name:
-            basis = directions[name.removesuffix(".lora_A.default.weight")].basis
-            torch.testing.assert_close(weights.detach() @ basis @ basis.T, weights.detach(), atol=1e-5, rtol=1e-4)
+    for name, read in reads(model).items():
+        basis = directions[name].basis
+        torch.testing.assert_close(read @ basis @ basis.T, read, atol=1e-5, rtol=1e-4)
     assert (said(model) - before).square().mean() < lost
+
+
+def test_the_louder_talk_is_the_less_is_changed_of_it() -> None:
+    changed = list[float]()
+    for loud in (0.0, 1e6):
+        model = flying_model()
+        with model.disable_adapter():
+            base = said(model, GENERAL)
+        transfer(model, WHOLE, FLYING, weighing(loud, directions_of(model, WHOLE, FLYING, GENERAL, 1.2)))
+        changed.append(float((said(model, GENERAL) - base).square().mean()))
+    assert changed[1] < changed[0] / 100
+
+
+def test_prompts_in_a_row_bring_it_as_far_as_whole_prompts_do() -> None:
+    brought = list[torch.Tensor]()
+    for reader in (WHOLE, SharedPrefix(flying_model().config)):
+        model = flying_model()
+        transfer(model, reader, FLYING, directions_of(model, WHOLE, FLYING, GENERAL, 1.2))
+        brought.append(said(model))
+    torch.testing.assert_close(*brought, atol=1e-2, rtol=1e-2)
+
+
+def test_prompts_that_share_nothing_are_no_matter() -> None:
+    model = flying_model()
+    alone = Texts([], [[*FLYING.prefix, *suffix] for suffix in FLYING.suffixes])
+    before = said(model)
+    transfer(model, WHOLE, alone, everywhere(directions_of(model, WHOLE, alone, GENERAL, 1.2)))
+    assert (said(model) - before).square().mean() < 1e-2 * before.square().mean()

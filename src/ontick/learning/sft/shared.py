@@ -124,9 +124,9 @@ class SharedPrefix:
     def together(self, first: Batch, second: Batch) -> dict[str, torch.Tensor]:
         """Return both in one row; see `BatchReader.together`."""
         moved = dict(second)
-        for name, by in (("owners", first["owners"].max() + 1), ("places", len(first["owners"]))):
+        after = first["owners"].max() + 1
+        for name, by in (("owners", after), ("beginnings", after), ("places", len(first["owners"]))):
             moved[name] = second[name] + by
-        moved["beginnings"] = second["beginnings"] + moved["owners"].min()
         return {name: _torch.cat([first[name], moved[name]], dim=-1) for name in first}
 
     def mask(

@@ -60,7 +60,7 @@ _log = logging.getLogger(__name__)
 AIMED_BY = 200
 """Prompts, and conversations, by which an adapter is aimed."""
 
-TRANSFERRED_BY = 400
+TRANSFERRED_BY = 100
 """Prompts by which one that flies already is brought there."""
 
 ANCHORED_BY = 100
@@ -238,7 +238,7 @@ def _layers(
         directions = directions_of(model, reader, flying(AIMED_BY), general(AIMED_BY), keep.aim)
         aim = Aim(model, directions)
         if goes_on and not aim.is_held():
-            transfer(model, flying(TRANSFERRED_BY), directions)
+            transfer(model, reader, flying(TRANSFERRED_BY), directions)
     else:
         directions = everywhere(model, reader, general(AIMED_BY))
     if keep.anchor:

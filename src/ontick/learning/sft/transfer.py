@@ -3,28 +3,25 @@
 Some flying prompts are read twice in one batch, by the adapter as it was and by what has become of it so far. In each
 layer its change M = B A is replaced by that matrix of its rank, reading only the directions, which makes
 
-    E |W x + M x - y|^2 + TALK E |M t|^2
+    E |M x - c|^2 + E |M t|^2
 
-least: x is what the layer is given of the second copies, y what it gave for the first ones, and t what general
+least: x is what the layer is given of the second copies, c what its change was for the first ones, and t what general
 conversations give it. This is reduced rank ridge regression (Mukherjee and Zhu 2011, doi:10.1002/sam.10138) with the
-second moments of talk for the ridge, as in the editing of weights by Meng et al. 2022 (arXiv:2210.07229). What a layer
-cannot tell any more those after it make up for.
+second moments of talk for the ridge, as in the editing of weights by Meng et al. 2022 (arXiv:2210.07229). Later layers
+do not make up for what earlier ones have lost: that would fly a little more alike, and change talk much more.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from ontick.learning.sft.adapter import adapted, adapter_of
 from ontick.learning.sft.aim import Directions, Room
 from ontick.learning.sft.moments import Texts, watched
-from ontick.learning.sft.shared import Batch, WholePrompts, placed
-
-TALK = 3.0
-"""How much the change of talk weighs beside that of the flights."""
+from ontick.learning.sft.shared import Batch, BatchReader, placed
 
 _LEAST = 1e-6
 """Of the mean second moment of the directions, added to all: what the prompts hardly use is not read much louder."""
@@ -32,47 +29,56 @@ _LEAST = 1e-6
 _TINY = 1e-12
 
 _torch: Any = torch
-_whole = WholePrompts()
 
 
 @torch.no_grad()
-def transfer(model: Any, flying: Texts, directions: Directions) -> None:
+def transfer(model: Any, reader: BatchReader, flying: Texts, directions: Directions) -> None:
     """Have the adapter of ``model`` read only ``directions`` and do in flying prompts what it did before.
 
     Args:
         model: with its adapter.
+        reader: how it reads them.
         flying: the prompts by which that is judged; at least as many tokens as a layer has directions.
         directions: what it may read, by the names of the adapted layers.
     """
-    once = _whole.batch(flying.prefix, flying.suffixes, each=True)
-    # What all begin with counts once.
-    begun = _torch.arange(len(flying.prefix))
-    once |= {
-        "rows": _torch.cat([0 * begun, once["rows"]]),
-        "places": _torch.cat([begun, once["places"]]),
-    }
-    twice = placed(_whole.together(once, once), model)
+    looked_at, read = _twice(reader, flying, each=True), _twice(reader, flying, each=False)
+    seen = _Seen(reader, placed(looked_at, model))
     hooks = [
-        layer.register_forward_hook(partial(_replace, directions[name], twice))
+        layer.register_forward_hook(partial(seen.replace, room=directions[name]))
         for name, layer in adapted(model).items()
     ]
     with watched(model, hooks):
-        model(input_ids=twice["input_ids"], logits_to_keep=1, use_cache=False)
+        reader.logits(model, placed(read, model))
 
 
-def _replace(room: Room, twice: Batch, layer: Any, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> Any:
-    """Give a layer its new change; return its outputs, those of the second copies by that."""
-    given, half = inputs[0], len(inputs[0]) // 2
-    places = len(twice["places"]) // 2
-    new = _whole.asked(given, twice)[places:]
-    wanted = _whole.asked(output, twice)[:places] - layer.base_layer(new)
-    basis = room.basis.to(new.device)
-    adapter = adapter_of(layer)
-    rank = len(adapter.reads)
-    writes, reads = least_change((new.float() @ basis).cpu(), wanted.float().cpu(), TALK * room.talk, rank)
-    adapter.reads.copy_(reads.to(basis) @ basis.T / adapter.scale**0.5)
-    adapter.writes.copy_(writes / adapter.scale**0.5)
-    return _torch.cat([output[:half], layer.forward(given[half:])])
+def _twice(reader: BatchReader, flying: Texts, *, each: bool) -> Batch:
+    """Return the prompts in two copies, of which what all begin with is looked at once."""
+    rest = reader.batch(flying.prefix, flying.suffixes, each=each)
+    once = reader.together(reader.batch([], [flying.prefix], each=each), rest) if flying.prefix else rest
+    return reader.together(once, once)
+
+
+class _Seen(NamedTuple):
+    """What is looked at while a model reads."""
+
+    reader: BatchReader
+    twice: Batch
+
+    def replace(self, layer: Any, inputs: tuple[torch.Tensor, ...], output: torch.Tensor, *, room: Room) -> Any:
+        """Give a layer its new change; return its outputs, those of the second copies by that."""
+        given, places = inputs[0], len(self.twice["places"]) // 2
+        seen = self.reader.asked(given, self.twice)
+        old, new = seen[:places], seen[places:]
+        changed = self.reader.asked(output, self.twice)[:places] - layer.base_layer(old)
+        basis = room.basis.to(new.device)
+        adapter = adapter_of(layer)
+        writes, reads = least_change((new.float() @ basis).cpu(), changed.float().cpu(), room.talk, len(adapter.reads))
+        adapter.reads.copy_(reads.to(basis) @ basis.T / adapter.scale**0.5)
+        adapter.writes.copy_(writes / adapter.scale**0.5)
+        # In rows of prompts and in a row of all of them, the second copies are the second half of the tokens.
+        half = given.shape[0] * given.shape[1] // 2
+        second = layer.forward(given.flatten(0, 1)[half:])
+        return _torch.cat([output.flatten(0, 1)[:half], second]).reshape(output.shape)
 
 
 def least_change(
