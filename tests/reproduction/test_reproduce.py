@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +29,26 @@ from ontick.reproduction.recipes import Recipe
 from ontick.reproduction.reproduce import Order, reproduce
 from ontick.reproduction.row import Found, Row
 from rows_here import give_here
+
+GIVES = """
+import sys
+from pathlib import Path
+from ontick.reproduction.reproduce import _give
+_give("eval cartpole none --episodes 500".split(), "row", Path(sys.argv[1]))
+"""
+
+
+def test_a_recipe_that_is_ended_takes_its_command_with_it(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", GIVES, str(tmp_path)], stderr=subprocess.DEVNULL) as recipe:
+        deadline = time.monotonic() + 60
+        while not [*tmp_path.glob("row/runs/*")] and time.monotonic() < deadline:
+            time.sleep(0.1)
+        told = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True)
+        (command,) = [pid for pid, parent in map(str.split, told.stdout.splitlines()) if parent == str(recipe.pid)]
+        recipe.send_signal(signal.SIGTERM)
+        assert recipe.wait(60) == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(command), 0)
 
 
 def taken(printed: Sequence[Json]) -> Found:

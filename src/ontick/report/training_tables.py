@@ -24,6 +24,8 @@ def training_table(result: Json) -> Table:
     table.add_row("best after step", str(metrics["best_step"]))
     if metrics["loss"] is not None:
         table.add_row("loss, first and last", f"{metrics['loss_first']:.3f}, {metrics['loss']:.3f}")
+    if (prepared_s := metrics.get("prepare_s")) is not None:
+        table.add_row("before the first step", f"{prepared_s:.0f} s")
     table.add_row("training", f"{metrics['train_s']:.0f} s")
     if (left := metrics.get("retention")) is not None:
         table.add_row("of the base's right answers", f"{left['still_right']}/{left['base_right']} still right")

@@ -75,6 +75,7 @@ def trained(read_flights: Read, *, at: int = 0) -> Read:
         learnt = ", ".join(filter(None, (f"{metrics['steps']} steps", time_taken)))
         figures: Json = {
             "steps": metrics["steps"],
+            "prepare_s": metrics.get("prepare_s"),
             "train_s": metrics.get("train_s"),
             "loss": metrics.get("loss"),
             "parameters": metrics["parameters"],

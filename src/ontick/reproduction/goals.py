@@ -125,9 +125,14 @@ def _retention(made: Mapping[str, Entry]) -> Json:
             figures[f"{prefix}perplexity_ratio"] = asked["perplexity_ratio"]
     for prefix, (free, *more) in _TRAININGS.items():
         if {free, *more} <= set(made):
-            free_s, *more_s = (made[name].found.figures["train_s"] for name in (free, *more))
+            free_s, *more_s = (_took_s(made[name].found.figures) for name in (free, *more))
             figures[f"{prefix}training_time_added"] = sum(more_s) / free_s
     return figures
+
+
+def _took_s(training: Json) -> float:
+    """Return how long a training took, with all that went before its first step."""
+    return training["train_s"] + (training.get("prepare_s") or 0.0)
 
 
 _TRAININGS = {"": (FREE, ALL), "cartpole_": ("flying-cartpole", "talking-cartpole")}

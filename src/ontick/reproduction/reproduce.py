@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -145,7 +147,7 @@ def in_full(words: Sequence[str], name: str) -> list[str]:
 def _give(words: Sequence[str], name: str, folder: Path) -> Json:
     """Give one command in ``folder`` and return the object that it prints; its progress is seen on stderr."""
     command = [sys.executable, "-m", "ontick", *in_full(words, name)]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process, _ending_with_us(process):
         try:
             out, _ = process.communicate()
         except KeyboardInterrupt:
@@ -158,6 +160,23 @@ def _give(words: Sequence[str], name: str, folder: Path) -> Json:
     except ValueError as error:
         raise OntickError(f"ontick {shlex.join(words)} printed no JSON object") from error
     return said
+
+
+@contextmanager
+def _ending_with_us(process: subprocess.Popen[str]) -> Generator[None]:
+    """Pass on what ends this process alone, while open: left behind, the command would go on in the row's folder."""
+
+    def pass_on(number: int, _: object) -> None:
+        process.send_signal(number)
+        process.wait()
+        raise SystemExit(128 + number)
+
+    before = {one: signal.signal(one, pass_on) for one in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def minutes_in_words(minutes: float) -> str:

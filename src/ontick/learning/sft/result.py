@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import transformers
 
@@ -39,7 +39,16 @@ def save(plan: Plan, into: Path) -> None:
     guard.check_same_prompts(plan.student.asker, reread, rows, "the saved tokenizer")
 
 
-def metrics_of(plan: Plan, state: Any, train_s: float, *, resumed: bool) -> Json:
+class Took(NamedTuple):
+    """How long it took, in the process that ended it."""
+
+    prepare_s: float
+    """To load the model, and to find out what its base knows and where it may change."""
+    train_s: float
+    """To make the steps, and to look at what had come of them."""
+
+
+def metrics_of(plan: Plan, state: Any, took: Took, *, resumed: bool) -> Json:
     """Return what came of a training; ``state`` is Trainer's."""
     log: list[Json] = state.log_history
     evaluations = [
@@ -63,7 +72,7 @@ def metrics_of(plan: Plan, state: Any, train_s: float, *, resumed: bool) -> Json
         "steps": state.global_step,
         "best_step": best,
         "examples": len(plan.lesson.demos),
-        "train_s": train_s,
+        **took._asdict(),
         "resumed": resumed,
         "loss_first": losses[0] if losses else None,
         "loss": losses[-1] if losses else None,

@@ -33,7 +33,7 @@ from ontick.learning.sft.moments import Texts, sensitivities
 from ontick.learning.sft.plan import Lesson, Plan, lesson_of
 from ontick.learning.sft.policy import BatchPolicy
 from ontick.learning.sft.rehearsal import Keeper, Rehearsal, rehearsal_of
-from ontick.learning.sft.result import card_of, metrics_of, save
+from ontick.learning.sft.result import Took, card_of, metrics_of, save
 from ontick.learning.sft.retention import Retention
 from ontick.learning.sft.settings import SftSettings, SftSetup
 from ontick.learning.sft.shared import BatchReader, SharedPrefix, fitting_reader
@@ -58,7 +58,10 @@ _torch: Any = torch
 _log = logging.getLogger(__name__)
 
 AIMED_BY = 200
-"""Prompts, and conversations, by which an adapter is aimed."""
+"""Prompts by which an adapter is aimed."""
+
+HEARD_BY = 400
+"""Conversations by which it is found out what talk gives each layer."""
 
 TRANSFERRED_BY = 100
 """Prompts by which one that flies already is brought there."""
@@ -111,6 +114,7 @@ def fine_tune(
             full; checkpoints made before stay whole.
         KeyboardInterrupt: the user pressed Ctrl-C; the same call goes on from the last checkpoint.
     """
+    began = time.perf_counter()
     settings.check()
     origin = None if parent is None else Parent(parent, read_card(parent))
     if origin is not None:
@@ -139,7 +143,7 @@ def fine_tune(
         plan = _prepare(task, settings, lesson, teaching, known, origin, anew, digest, folder, args, progress)
         if args.process_index == 0:
             folder.begin(asked)
-        return _train(plan, progress)
+        return _train(plan, began, progress)
 
 
 class _Known(NamedTuple):
@@ -235,12 +239,12 @@ def _layers(
 
     aim = anchor = None
     if keep.aim:
-        directions = directions_of(model, reader, flying(AIMED_BY), general(AIMED_BY), keep.aim)
+        directions = directions_of(model, reader, flying(AIMED_BY), general(HEARD_BY), keep.aim)
         aim = Aim(model, directions)
         if goes_on and not aim.is_held():
             transfer(model, reader, flying(TRANSFERRED_BY), directions)
     else:
-        directions = everywhere(model, reader, general(AIMED_BY))
+        directions = everywhere(model, reader, general(HEARD_BY))
     if keep.anchor:
         anchor = Anchor(model, directions, sensitivities(model, reader, general(ANCHORED_BY)), keep.anchor)
     return aim, anchor
@@ -294,7 +298,7 @@ def _check_flight(task: Task, settings: SftSettings, student: Student, states: n
     guard.check_same_prompts(student.asker, asked, states[some], "llama.cpp")
 
 
-def _train(plan: Plan, progress: Progress) -> PilotCard:
+def _train(plan: Plan, asked_at: float, progress: Progress) -> PilotCard:
     settings, folder, args, model = plan.settings, plan.folder, plan.args, plan.student.model
     policy = BatchPolicy(model, plan.student.asker, shares=isinstance(plan.reader, SharedPrefix))
     memory = _memory(plan)
@@ -330,7 +334,8 @@ def _train(plan: Plan, progress: Progress) -> PilotCard:
         raise KeyboardInterrupt(
             f"{trainer.state.global_step} steps were made; the same command goes on from the last checkpoint"
         ) from None
-    metrics = metrics_of(plan, trainer.state, time.perf_counter() - began, resumed=last is not None)
+    took = Took(began - asked_at, time.perf_counter() - began)
+    metrics = metrics_of(plan, trainer.state, took, resumed=last is not None)
     if memory is not None and not settings.selection.every:
         metrics["retention"] = memory()
     card = card_of(plan, metrics)
