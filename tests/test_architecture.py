@@ -178,6 +178,7 @@ ORDER: tuple[str, ...] = (
     "learning.sft.policy",
     "learning.sft.trainer",
     "learning.sft.model",
+    "learning.sft.keeping",
     "learning.sft.folder",
     "learning.sft.plan",
     "learning.sft.arguments",

@@ -1,4 +1,4 @@
-"""Balancing: weights of mean 1, the shares that the names promise, and resampling that agrees with the weights."""
+"""Balancing: weights of mean 1, and the shares that the names promise."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ontick.learning.balance import Balance, balance_table, balance_weights, resample
+from ontick.learning.balance import Balance, balance_table, balance_weights
 
 Labels: TypeAlias = npt.NDArray[np.int64]
 LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=80).map(lambda drawn: np.array(drawn, dtype=np.int64))
@@ -35,29 +35,9 @@ def test_the_shares_are_what_the_names_promise(actions: Labels) -> None:
             assert share == pytest.approx(mass[action] / mass.sum())
 
 
-@given(LABELS, BALANCES, st.integers(1, 200), st.integers(0, 9))
-def test_resampling_is_what_the_weights_say_to_within_one_example(
-    actions: Labels, balance: Balance, size: int, seed: int
-) -> None:
-    drawn = resample(actions, 5, balance, size=size, seed=seed)
-    assert len(drawn) == size
-    assert np.array_equal(drawn, resample(actions, 5, balance, size=size, seed=seed))
-    wanted = balance_weights(actions, 5, balance) * size / len(actions)
-    times = np.bincount(drawn, minlength=len(actions))
-    for action in set(actions.tolist()):
-        of_action = actions == action
-        assert abs(times[of_action].sum() - wanted[of_action].sum()) < 1 + 1e-6
-        assert np.ptp(times[of_action]) <= 1
-
-
-def test_without_balance_resampling_only_shuffles() -> None:
-    actions = np.array([0, 1, 1, 2, 1])
-    assert sorted(resample(actions, 3, Balance.NONE).tolist()) == [0, 1, 2, 3, 4]
-
-
 def test_no_examples_have_no_weights() -> None:
     nothing = np.array([], dtype=np.int64)
-    assert balance_weights(nothing, 3, Balance.EQUAL).shape == resample(nothing, 3, Balance.EQUAL).shape == (0,)
+    assert balance_weights(nothing, 3, Balance.EQUAL).shape == (0,)
 
 
 def test_the_table_shows_shares_before_and_after() -> None:

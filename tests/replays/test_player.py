@@ -15,7 +15,7 @@ import pytest
 from browser import Watched, screenshot, watched_page
 from ontick.late import LateRule
 from ontick.records import AnswerRecord, Flight, Json
-from ontick.replays.assets import map_to_text, modules, player_styles
+from ontick.replays.assets import import_map, modules, player_styles
 from ontick.replays.recorded import read_recorded
 from ontick.replays.replay import replay_of
 from ontick.tasks import find_task
@@ -68,7 +68,7 @@ def shown(browser: Browser, folder: Path, *replays: Json, **options: Any) -> Gen
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Replay</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
         f"<style>{player_styles()} body {{ padding: 1rem }}</style>"
-        f'<script type="importmap">{map_to_text(modules())}</script><main>{places}</main>'
+        f'<script type="importmap">{import_map(modules())}</script><main>{places}</main>'
         f'<script type="module">{INSTRUMENTS}</script></html>'
     )
     with watched_page(browser, **{"viewport": {"width": 1100, "height": 900}, **options}) as watched:

@@ -1,4 +1,4 @@
-"""How is a rare action heard among common ones? By weights, or by drawing its examples more often.
+"""How is a rare action heard among common ones? By weights, by which its examples are drawn more often.
 
 With n_a examples of action a among n, each weighs in proportion to 1 (none), n_a ** -1/2 (sqrt) or 1 / n_a (equal).
 So the actions' shares stay as they are, become proportional to sqrt(n_a), or become equal.
@@ -37,23 +37,6 @@ def balance_weights(actions: npt.NDArray[Any], n_actions: int, balance: Balance)
     return weights / weights.mean() if len(weights) else weights
 
 
-def resample(
-    actions: npt.NDArray[Any], n_actions: int, balance: Balance, *, size: int | None = None, seed: int = 0
-) -> npt.NDArray[np.int64]:
-    """Return indices of ``size`` examples (by default as many as there are), in random order, balanced by repetition.
-
-    No example is drawn more than once oftener than another of its action: whole rounds of all of an action's
-    examples, and a random part of them for the rest.
-    """
-    rng = np.random.default_rng(seed)
-    weights = balance_weights(actions, n_actions, balance)
-    wanted = np.bincount(actions, weights, n_actions) * (
-        (len(actions) if size is None else size) / max(1, len(actions))
-    )
-    drawn = [_rounds(np.flatnonzero(actions == action), n, rng) for action, n in enumerate(_whole(wanted))]
-    return rng.permutation(np.concatenate(drawn))
-
-
 def balance_table(actions: npt.NDArray[Any], names: Sequence[str], balance: Balance) -> list[Json]:
     """Return what balancing does to each action: its ``n``, ``share`` before and after, and ``weight``."""
     counts = np.bincount(actions, minlength=len(names))
@@ -69,18 +52,3 @@ def balance_table(actions: npt.NDArray[Any], names: Sequence[str], balance: Bala
         }
         for action, name in enumerate(names)
     ]
-
-
-def _rounds(places: npt.NDArray[np.int64], n: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Return ``n`` of ``places``: all of them as often as it goes, then some without repetition."""
-    if not n:
-        return places[:0]
-    return np.concatenate([np.tile(places, n // len(places)), rng.permutation(places)[: n % len(places)]])
-
-
-def _whole(wanted: npt.NDArray[np.floating[Any]]) -> list[int]:
-    """Round to whole numbers of the same total: the largest remainders are rounded up."""
-    floors = np.floor(wanted + 1e-9)
-    missing = round(float(wanted.sum() - floors.sum()))
-    floors[np.argsort(floors - wanted, kind="stable")[:missing]] += 1
-    return [int(n) for n in floors]

@@ -1,14 +1,14 @@
 """Which files make up a page, and how do its modules find each other? By name, and through an import map.
 
-Modules import each other by bare names such as ``ontick/scene.js``. Where a server gives them out, the map leads to
-their addresses; in a file that must work from disk, it holds the modules themselves.
+Modules import each other by bare names such as ``ontick/scene.js``. Where a server gives them out, the map stands in
+its page and leads to their addresses; in a file that must work from disk, it holds the modules themselves.
 """
 
 from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import PurePosixPath
 from types import MappingProxyType
@@ -62,21 +62,10 @@ def player_styles() -> str:
     return "\n".join(asset(name) for name in sorted(names, key=lambda name: (name != "theme.css", name)))
 
 
-def map_to_addresses(names: Iterable[str], base: str = "./") -> str:
-    """Return the text of an import map by which modules are found below the address ``base``.
-
-    ``names`` are bare names. A page's content security policy may name the text's digest, so it is always the same.
-    """
-    return _import_map({name: f"{base}{name.removeprefix(BARE)}" for name in sorted(names)})
-
-
-def map_to_text(texts: Mapping[str, str]) -> str:
+def import_map(texts: Mapping[str, str]) -> str:
     """Return the text of an import map that holds the modules themselves, by their bare names."""
-    return _import_map(
-        {name: f"data:text/javascript;base64,{b64encode(texts[name].encode()).decode()}" for name in sorted(texts)}
-    )
-
-
-def _import_map(imports: Mapping[str, str]) -> str:
-    # "<" cannot occur in a script element without ending it too soon, whatever a module or an address is called.
+    imports = {
+        name: f"data:text/javascript;base64,{b64encode(texts[name].encode()).decode()}" for name in sorted(texts)
+    }
+    # "<" cannot occur in a script element without ending it too soon, whatever a module is called.
     return json.dumps({"imports": imports}, separators=(",", ":")).replace("<", "\\u003c")

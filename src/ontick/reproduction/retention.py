@@ -46,6 +46,9 @@ KEPT = {
 AVERAGED = {"averaged": FREE, "averaged-kept": ALL}
 """Lines between the base and a row's pilot."""
 
+SHARES = "0.2 0.4 0.6 0.8"
+"""Where on such a line it is looked."""
+
 
 @dataclass(frozen=True)
 class Size:
@@ -169,17 +172,16 @@ def _frozen(name: str, size: Size) -> str:
 
 def _averaged(name: str, of: str, size: Size) -> Row:
     """Return a row that looks between the base and another row's pilot."""
-    shares = "0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9" if size.whole_frontier else "0.5 0.7 0.9"
     return Row(
         name,
         f"weights between the base and {of}",
         "",
-        (f"average {of}/pilot --to {name}/pilot --shares {shares} --episodes {size.lander.flights}",),
+        (f"average {of}/pilot --to {name}/pilot --shares {SHARES} --episodes {size.lander.flights}",),
         figures.line,
         after=(of,),
         extras=("train",),
         memory_mb=1500,
-        minutes=1.5 * len(shares.split()),
+        minutes=1.5 * len(SHARES.split()),
     )
 
 

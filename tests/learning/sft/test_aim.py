@@ -75,7 +75,7 @@ def test_a_trained_adapter_reads_nothing_else(tmp_path: Path, monkeypatch: pytes
         found.append(directions_of(*asked))
         return found[-1]
 
-    monkeypatch.setattr("ontick.learning.sft.train.directions_of", seen)
+    monkeypatch.setattr("ontick.learning.sft.keeping.directions_of", seen)
     students.rehearse_few(tmp_path, monkeypatch)
     settings = replace(students.lora(steps=12), keep=KeepOptions(aim=1.5, answer_tokens=4))
     lesson = Lesson(students.taught_states(300))

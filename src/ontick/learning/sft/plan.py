@@ -12,12 +12,9 @@ import numpy.typing as npt
 from ontick.dead_time import Awareness, DeadTime
 from ontick.learning.balance import Balance, balance_weights
 from ontick.learning.dataset import Dataset, Demonstrations, dead_time_of, joined
-from ontick.learning.sft.aim import Aim
-from ontick.learning.sft.anchor import Anchor
 from ontick.learning.sft.folder import TrainingFolder
+from ontick.learning.sft.keeping import Kept
 from ontick.learning.sft.model import Parent, Student
-from ontick.learning.sft.rehearsal import Keeper
-from ontick.learning.sft.retention import Retention
 from ontick.learning.sft.settings import SftSettings
 from ontick.learning.sft.shared import BatchReader
 from ontick.learning.sft.tokens import Examples, draw_order, with_conversations
@@ -62,14 +59,8 @@ class Plan(NamedTuple):
     parent: Parent | None
     digest: str
     """SHA-256 of the base's weights."""
-    keeper: Keeper | None = None
-    """Who keeps it near its base."""
-    retention: Retention | None = None
-    """Who measures what it has kept, in the main process."""
-    aim: Aim | None = None
-    """What holds an adapter to the flying prompts' directions."""
-    anchor: Anchor | None = None
-    """What holds it to its base."""
+    kept: Kept = Kept()
+    """What keeps it near its base."""
 
     @property
     def aware(self) -> Awareness | None:
@@ -83,9 +74,9 @@ class Plan(NamedTuple):
         settings, optimiser = self.settings, self.settings.optimiser
         count, seed = optimiser.steps * optimiser.batch, settings.seed
         order = draw_order(len(self.lesson.demos), count, seed, self.lesson.weights)
-        if self.keeper is None:
+        if self.kept.keeper is None:
             return order
-        rehearsed = draw_order(len(self.keeper), optimiser.steps * settings.keep.batch, seed)
+        rehearsed = draw_order(len(self.kept.keeper), optimiser.steps * settings.keep.batch, seed)
         return with_conversations(order, rehearsed, optimiser.steps * self.args.world_size * optimiser.accumulate)
 
     @property

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,30 +19,22 @@ import torch
 
 from ontick.errors import OntickError
 from ontick.evaluation.episodes import Progress, silent
-from ontick.evaluation.questions import Question, choose_questions
 from ontick.learning.dataset import read_dataset
 from ontick.learning.sft import guard
-from ontick.learning.sft.aim import Aim, directions_of, everywhere
-from ontick.learning.sft.anchor import Anchor
 from ontick.learning.sft.arguments import arguments, is_main_process, quiet_libraries, tensorboard, told_where
 from ontick.learning.sft.distil import Teaching
 from ontick.learning.sft.folder import LOGS, TrainingFolder
-from ontick.learning.sft.general import Chat, chats_digest, choose_chats
-from ontick.learning.sft.model import Parent, Student, as_parent_was, load_word, make_student
-from ontick.learning.sft.moments import Texts, sensitivities
+from ontick.learning.sft.general import chats_digest
+from ontick.learning.sft.keeping import Kept, Known, Preparation, known_to
+from ontick.learning.sft.model import Parent, Student, as_parent_was, make_student
 from ontick.learning.sft.plan import Lesson, Plan, lesson_of
 from ontick.learning.sft.policy import BatchPolicy
-from ontick.learning.sft.rehearsal import Keeper, Rehearsal, rehearsal_of
 from ontick.learning.sft.result import Took, card_of, metrics_of, save
-from ontick.learning.sft.retention import Retention
 from ontick.learning.sft.settings import SftSettings, SftSetup
-from ontick.learning.sft.shared import BatchReader, SharedPrefix, fitting_reader
-from ontick.learning.sft.tokens import Asks, Examples, tokenise
+from ontick.learning.sft.shared import SharedPrefix, fitting_reader
+from ontick.learning.sft.tokens import Asks, tokenise
 from ontick.learning.sft.trainer import AnswerTrainer, Collator, Examiner, Reports, silenced
-from ontick.learning.sft.transfer import transfer
 from ontick.models.base import LocalModel, ModelOptions
-from ontick.models.hf.conversation import Conversation
-from ontick.models.hf.load import Loaded
 from ontick.models.weights import weights_file_or_folder
 from ontick.pilots.card import PilotCard, read_card
 from ontick.pilots.find import find_pilot
@@ -56,18 +48,6 @@ from ontick.tasks.base import Task
 _torch: Any = torch
 
 _log = logging.getLogger(__name__)
-
-AIMED_BY = 200
-"""Prompts by which an adapter is aimed."""
-
-HEARD_BY = 400
-"""Conversations by which it is found out what talk gives each layer."""
-
-TRANSFERRED_BY = 100
-"""Prompts by which one that flies already is brought there."""
-
-ANCHORED_BY = 100
-"""Conversations that are followed back through the layers."""
 
 COMPARED = 4
 """Examples by which it is found out whether a model can read them in one row."""
@@ -128,10 +108,7 @@ def fine_tune(
     asked = _asked(task, lesson, settings, origin, digest) | {"anew": anew}
     if teaching is not None:
         asked["distilled"] = teaching.as_json()
-    known = _Known(
-        choose_chats(settings.keep.conversations) if settings.keep.on else (),
-        choose_questions(settings.keep.questions) if settings.remembers else (),
-    )
+    known = known_to(settings)
     if known.chats:
         asked["rehearsed"] = chats_digest(known.chats)
     folder = TrainingFolder(to)
@@ -146,21 +123,12 @@ def fine_tune(
         return _train(plan, began, progress)
 
 
-class _Known(NamedTuple):
-    """What is read of a model's general knowledge."""
-
-    chats: Sequence[Chat]
-    """To rehearse."""
-    questions: Sequence[Question]
-    """By which it is measured what is left."""
-
-
 def _prepare(
     task: Task,
     settings: SftSettings,
     lesson: Lesson,
     teaching: Teaching | None,
-    known: _Known,
+    known: Known,
     origin: Parent | None,
     anew: bool,
     digest: str,
@@ -181,78 +149,19 @@ def _prepare(
         _check_flight(task, settings, student, demos.rows(settings.prompt.pending))
     some = guard.spread(len(demos), COMPARED)
     reader = fitting_reader(model, examples.prefix, [examples.suffixes[number].tolist() for number in some])
-    keeper = retention = aim = anchor = None
+    kept = Kept()
     if settings.remembers:
         with args.main_process_first(desc="reading what the base knows"):
-            base = load_word(settings.base, ModelOptions(dtype=settings.dtype, device=settings.device))
-            rehearsal = _rehearsal(settings, student, base, known.chats, digest, progress) if known.chats else None
-            if rehearsal is not None and settings.keep.rehearses:
-                keeper = Keeper(rehearsal, reader, kl=settings.keep.kl, replay=settings.keep.replay)
-            if rehearsal is not None and settings.keep.knows_layers:
-                goes_on = origin is not None and not anew
-                aim, anchor = _layers(settings, student, reader, examples, rehearsal, goes_on=goes_on)
-            if args.process_index == 0:
-                prompts = [examples.whole(number) for number in guard.spread(len(demos), guard.LOOKED_AT)]
-                retention = Retention(base, known.questions, prompts, digest)
-    kept = (keeper, retention, aim, anchor)
-    return Plan(task, settings, lesson, student, examples, reader, folder, args, origin, digest, *kept)
-
-
-def _rehearsal(
-    settings: SftSettings, student: Student, base: Loaded, chats: Sequence[Chat], digest: str, progress: Progress
-) -> Rehearsal:
-    """Return what the base says in the conversations that are to be kept.
-
-    Raises:
-        OntickError: the student reads them as other tokens than its base.
-    """
-    guard.check_same_chats(student.asker.conversation, Conversation(base.tokenizer, base.name), chats)
-    return rehearsal_of(base, chats, settings.keep.answer_tokens, digest, progress)
-
-
-def _layers(
-    settings: SftSettings,
-    student: Student,
-    reader: BatchReader,
-    examples: Examples,
-    rehearsal: Rehearsal,
-    *,
-    goes_on: bool,
-) -> tuple[Aim | None, Anchor | None]:
-    """Return what holds an adapter to the flying prompts' directions, and what to its base.
-
-    One that goes on is brought to the directions, if it is not there.
-
-    Raises:
-        OntickError: there are none in some layer.
-    """
-    model, keep = student.model, settings.keep
-
-    def flying(number: int) -> Texts:
-        some = guard.spread(len(examples.suffixes), number)
-        return Texts(examples.prefix, [examples.suffixes[number].tolist() for number in some])
-
-    def general(number: int) -> Texts:
-        # What all conversations begin with counts as often as they do.
-        some = guard.spread(len(rehearsal), number)
-        return Texts([], [[*rehearsal.prefix, *rehearsal.chats[number].tolist()] for number in some])
-
-    aim = anchor = None
-    if keep.aim:
-        directions = directions_of(model, reader, flying(AIMED_BY), general(HEARD_BY), keep.aim)
-        aim = Aim(model, directions)
-        if goes_on and not aim.is_held():
-            transfer(model, reader, flying(TRANSFERRED_BY), directions)
-    else:
-        directions = everywhere(model, reader, general(HEARD_BY))
-    if keep.anchor:
-        anchor = Anchor(model, directions, sensitivities(model, reader, general(ANCHORED_BY)), keep.anchor)
-    return aim, anchor
+            goes_on = origin is not None and not anew
+            kept = Preparation(settings, student, reader, examples, digest, progress).of(
+                known, goes_on=goes_on, measures=args.process_index == 0
+            )
+    return Plan(task, settings, lesson, student, examples, reader, folder, args, origin, digest, kept)
 
 
 def _memory(plan: Plan) -> Callable[[], Json] | None:
     """Return what measures how much of the base's knowledge is left, and warns where it is little; None: nothing."""
-    retention, bound = plan.retention, plan.settings.keep.bound
+    retention, bound = plan.kept.retention, plan.settings.keep.bound
     if retention is None:
         return None
 
@@ -311,17 +220,17 @@ def _train(plan: Plan, asked_at: float, progress: Progress) -> PilotCard:
         AnswerTrainer(
             reader=plan.reader,
             examiner=examiner,
-            keeper=plan.keeper,
-            anchor=plan.anchor,
+            keeper=plan.kept.keeper,
+            anchor=plan.kept.anchor,
             model=model,
             args=args,
             train_dataset=plan.order.tolist(),
             eval_dataset=list(settings.selection.seeds) or None,
-            data_collator=Collator(plan.examples, plan.reader, plan.keeper),
+            data_collator=Collator(plan.examples, plan.reader, plan.kept.keeper),
             callbacks=[
                 Reports(progress, settings.selection),
                 *tensorboard(folder.training / LOGS),
-                *([] if plan.aim is None else [plan.aim]),
+                *([] if plan.kept.aim is None else [plan.kept.aim]),
             ],
         )
     )

@@ -68,7 +68,7 @@ def _filled(told: Mapping[str, Any], nonce: str) -> str:
     return environment.from_string(assets.asset("report.html", ROOM)).render(
         told,
         styles=_unescaped(f"{assets.player_styles()}\n{assets.asset('report.css', ROOM)}"),
-        import_map=_unescaped(assets.map_to_text(assets.modules())),
+        import_map=_unescaped(assets.import_map(assets.modules())),
         script=_unescaped(assets.asset("report.js", ROOM)),
         version=ontick.__version__,
         nonce=nonce,
