@@ -72,7 +72,7 @@ QUICK = Size(
     lunar_lander.FULL,
     flights=20,
     steps=1200,
-    kept_steps=300,
+    kept_steps=400,
     cartpole_steps=200,
     cartpole_kept_steps=60,
     whole_frontier=False,
