@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 FIRST = "lora_A"
 """The matrix of an adapter that reads."""
 
+SECOND = "lora_B"
+"""The matrix of an adapter that writes; its change of the weights is linear in it."""
+
 
 class Adapter(NamedTuple):
     """What changes a layer: by ``scale`` B A."""

@@ -24,6 +24,7 @@ from ontick.learning.dataset import seed_ranges
 from ontick.learning.flock import fly_together
 from ontick.learning.seeds import SELECTION_SEED
 from ontick.learning.sft import guard
+from ontick.learning.sft.adapter import SECOND
 from ontick.learning.sft.learner import batch_policy
 from ontick.learning.sft.model import load_pilot, load_word
 from ontick.learning.sft.retention import Retention
@@ -42,9 +43,6 @@ from ontick.tasks import find_task
 from ontick.tasks.base import Task
 
 _files: Any = safetensors.torch
-
-SECOND = "lora_B"
-"""In the names of an adapter's second matrices, which its change of the weights is linear in."""
 
 
 def average(setup: AverageSetup, progress: Progress = silent) -> Json:

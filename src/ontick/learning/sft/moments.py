@@ -13,9 +13,10 @@ import torch
 from torch import nn
 
 from ontick.learning.sft.adapter import adapted
-from ontick.learning.sft.shared import Batch, BatchReader, placed, read_logits, reading
+from ontick.learning.sft.shared import Batch, BatchReader, placed, read_logits
 from ontick.learning.sft.sketch import Curvature, Sketch
 from ontick.learning.sft.tokens import Tokens
+from ontick.models.hf.read import in_eval_mode
 
 _torch: Any = torch
 
@@ -112,7 +113,7 @@ def sensitivities(model: Any, reader: BatchReader, texts: Texts, seed: int = 0) 
 def watched(model: Any, hooks: Sequence[Any]) -> Generator[None]:
     """Have ``model`` read, and not as in training, while open; take its hooks off afterwards."""
     try:
-        with reading(model):
+        with in_eval_mode(model):
             yield
     finally:
         for hook in hooks:

@@ -16,10 +16,10 @@ import torch
 from transformers import cache_utils
 
 from ontick.controllers.leaning import Leaning
-from ontick.learning.sft.shared import SharedPrefix, WholePrompts, at_places, read_logits, reading, row_of
+from ontick.learning.sft.shared import SharedPrefix, WholePrompts, at_places, read_logits, row_of
 from ontick.learning.sft.tokens import Asks, Tokens, shared_prefix
 from ontick.models.chat import common_prefix
-from ontick.models.hf.read import keeps_everything
+from ontick.models.hf.read import in_eval_mode, keeps_everything
 
 _caches: Any = cache_utils
 
@@ -78,7 +78,7 @@ class BatchPolicy:
     @torch.no_grad()
     def _read(self, prompts: Sequence[Tokens]) -> torch.Tensor:
         """Return the logits after each prompt, shape (prompts, vocabulary), in float32 on the processor."""
-        with reading(self._model):
+        with in_eval_mode(self._model):
             if self._row is not None:
                 return self._read_row(prompts).float().cpu()
             return read_logits(self._whole, self._model, [], prompts).cpu()

@@ -26,6 +26,7 @@ from ontick.models.base import Message
 from ontick.models.hf.conversation import Conversation
 from ontick.models.hf.load import Loaded
 from ontick.models.hf.model import end_tokens
+from ontick.models.hf.read import in_eval_mode
 from ontick.models.hf.write import write_many
 from ontick.records import Json
 
@@ -100,13 +101,9 @@ class Retention:
 
     @torch.no_grad()
     def _known(self, model: Any, place: Path | None = None) -> Known:
-        learning = model.training
-        model.eval()
-        try:
+        with in_eval_mode(model):
             spoken = self._spoken(model) if place is None else self._spoken_once(model, place)
             flying = torch.stack([said[-1] for said in self._read(model, self._prompts, each=False)])
-        finally:
-            model.train(learning)
         right = tuple(q.right(answer) for q, answer in zip(self._questions, spoken.answers, strict=True))
         return Known(right, spoken.perplexity, flying)
 

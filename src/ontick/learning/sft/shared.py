@@ -9,14 +9,14 @@ is found out by comparison and reads whole prompts.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import torch
 from torch import nn
 
 from ontick.learning.sft.tokens import Tokens
+from ontick.models.hf.read import in_eval_mode
 
 _torch: Any = torch
 
@@ -202,17 +202,12 @@ def at_places(logits: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
 def fitting_reader(model: Any, prefix: Tokens, suffixes: Sequence[Tokens]) -> BatchReader:
     """Return the fastest reader that gives the logits of whole prompts, found out on these."""
     whole, shared = WholePrompts(), SharedPrefix(model.config)
-    learning = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            expected = read_logits(whole, model, prefix, suffixes)
-            try:
-                found = read_logits(shared, model, prefix, suffixes)
-            except (RuntimeError, ValueError, TypeError, AttributeError, KeyError, IndexError):
-                return whole
-    finally:
-        model.train(learning)
+    with in_eval_mode(model), torch.no_grad():
+        expected = read_logits(whole, model, prefix, suffixes)
+        try:
+            found = read_logits(shared, model, prefix, suffixes)
+        except (RuntimeError, ValueError, TypeError, AttributeError, KeyError, IndexError):
+            return whole
     # The bound is that of the model's precision: a wrong mask or position is off by far more.
     bound = (0.05 if _dtype(model) != torch.float32 else 2e-3) * float(expected.abs().max())
     close = found.shape == expected.shape and bool((found - expected).abs().max() <= bound)
@@ -229,17 +224,6 @@ def read_logits(
 def placed(batch: Batch, model: Any) -> dict[str, torch.Tensor]:
     """Return ``batch`` where ``model`` is."""
     return {name: tensor.to(model.device) for name, tensor in batch.items()}
-
-
-@contextmanager
-def reading(model: Any) -> Generator[None]:
-    """Have ``model`` read, and not as in training, while open."""
-    learning = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(learning)
 
 
 def _dtype(model: Any) -> torch.dtype:

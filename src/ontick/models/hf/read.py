@@ -7,7 +7,8 @@ since its logits are what is asked for. Only the rows of the output head that ar
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol, cast
 
 import torch
@@ -19,6 +20,17 @@ from ontick.models.chat import common_prefix
 
 _transformers: Any = transformers
 _caches: Any = cache_utils
+
+
+@contextmanager
+def in_eval_mode(model: Any) -> Generator[None]:
+    """Have ``model`` read as it does when it is not in training, while open."""
+    learning = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(learning)
 
 
 class Reading(NamedTuple):

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ontick.models.hf.load import quiet
+from ontick.models.hf.read import in_eval_mode
 
 AT_ONCE = 16
 
@@ -17,20 +18,16 @@ def write_many(
     model: Any, prompts: Sequence[Sequence[int]], max_tokens: int, ends: frozenset[int], progress: Any = None
 ) -> list[list[int]]:
     """Return what follows each of ``prompts``, in tokens, up to one of ``ends`` (included) or ``max_tokens``."""
-    learning = model.training
-    model.eval()
     written: list[list[int]] = [[] for _ in prompts]
     # Prompts of like length are read together: little is filled up.
     order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))
-    try:
+    with in_eval_mode(model):
         for first in range(0, len(order), AT_ONCE):
             if progress is not None:
                 progress(first, len(order), "the base answers")
             part = order[first : first + AT_ONCE]
             for number, tokens in zip(part, _write(model, [prompts[n] for n in part], max_tokens, ends), strict=True):
                 written[number] = tokens
-    finally:
-        model.train(learning)
     return written
 
 
