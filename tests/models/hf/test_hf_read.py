@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import copy
 import functools
+import gc
+import weakref
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import torch
@@ -176,6 +180,20 @@ def test_a_replayed_recording_reads_what_a_full_reading_reads(name: str) -> None
         prompt = beginning + tokens(2 + number, 1 + 3 * number)
         expected = full_reading(name, prompt)[[3, 401]]
         torch.testing.assert_close(static.read(prompt, [3, 401]).logits.cpu(), expected, atol=2e-2, rtol=1e-2)
+
+
+def test_a_recording_keeps_the_tensors_that_it_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("Stream", "current_stream", "CUDAGraph"):
+        monkeypatch.setattr(torch.cuda, name, MagicMock())
+    for name in ("stream", "graph"):
+        monkeypatch.setattr(torch.cuda, name, lambda _: nullcontext())
+    read = torch.arange(3)
+    kept = weakref.ref(read)
+    recorded = capture_graph(lambda read=read: read + 1)
+    del read
+    gc.collect()
+    assert kept() is not None  # a graph replays by addresses: freed, they would be another tensor's
+    assert recorded().tolist() == [1, 2, 3]
 
 
 def test_a_head_that_does_more_than_multiply_is_left_as_it_is() -> None:

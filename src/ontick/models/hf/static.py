@@ -211,11 +211,18 @@ def capture_graph(step: Step) -> Step:
         torch.cuda.synchronize()
         return step
 
-    def replay() -> torch.Tensor:
-        graph.replay()
-        return logits
+    return _Recording(graph, step, logits)
 
-    return replay
+
+class _Recording:
+    """A recorded step. It holds on to the step: the recording reads its tensors where they were."""
+
+    def __init__(self, graph: Any, step: Step, logits: torch.Tensor) -> None:
+        self._graph, self._step, self._logits = graph, step, logits
+
+    def __call__(self) -> torch.Tensor:
+        self._graph.replay()
+        return self._logits
 
 
 def _rounded_up(count: int, to: int) -> int:
