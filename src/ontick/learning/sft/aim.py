@@ -76,14 +76,14 @@ def directions_of(model: Any, reader: BatchReader, flying: Texts, general: Texts
 def everywhere(model: Any, reader: BatchReader, general: Texts) -> Directions:
     """Return all directions: what an adapter reads that may read anything; see `directions_of`."""
     return {
-        name: Room(_torch.eye(len(moments)), _floored(moments))
+        name: Room(_torch.eye(len(moments), device=moments.device), _floored(moments))
         for name, (moments, _) in second_moments(model, reader, general).items()
     }
 
 
 def _floored(general: torch.Tensor) -> torch.Tensor:
     size = len(general)
-    return general + FLOOR * general.trace() / size * _torch.eye(size, dtype=general.dtype)
+    return general + FLOOR * general.trace() / size * _torch.eye(size).to(general)
 
 
 def _basis(flying: torch.Tensor, general: torch.Tensor, ratio: float) -> torch.Tensor:

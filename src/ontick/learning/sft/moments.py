@@ -55,7 +55,7 @@ def second_moments(model: Any, reader: BatchReader, texts: Texts) -> dict[str, t
                 number: int = seen[1]
                 if number == len(sums):
                     sums.append(_SumOfSquares())
-                sums[number].add(reader.asked(given, counted).float().cpu())
+                sums[number].add(reader.asked(given, counted).float())
             whose[name] = seen[1]
 
         return see
@@ -65,7 +65,7 @@ def second_moments(model: Any, reader: BatchReader, texts: Texts) -> dict[str, t
         for first in range(0, len(texts.suffixes), READ_AT_ONCE):
             part = texts.suffixes[first : first + READ_AT_ONCE]
             seen[:] = [None, -1]
-            counted = reader.batch(texts.prefix, part, each=True)
+            counted = placed(reader.batch(texts.prefix, part, each=True), model)
             # Nobody looks at the logits, so only the last ones are made.
             read_logits(reader, model, texts.prefix, part)
     tokens = sum(map(len, texts.suffixes))
@@ -121,7 +121,7 @@ def watched(model: Any, hooks: Sequence[Any]) -> Generator[None]:
 
 
 class _SumOfSquares:
-    """The sum of x x' over many rows x: some hundred at once in single precision, all in double."""
+    """The sum of x x' over many rows x, where they are: some hundred at once in single precision, all in double."""
 
     AT_ONCE = 500
 

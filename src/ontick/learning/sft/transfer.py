@@ -70,10 +70,10 @@ class _Seen(NamedTuple):
         seen = self.reader.asked(given, self.twice)
         old, new = seen[:places], seen[places:]
         changed = self.reader.asked(output, self.twice)[:places] - layer.base_layer(old)
-        basis = room.basis.to(new.device)
+        basis = room.basis
         adapter = adapter_of(layer)
-        writes, reads = least_change((new.float() @ basis).cpu(), changed.float().cpu(), room.talk, len(adapter.reads))
-        adapter.reads.copy_(reads.to(basis) @ basis.T / adapter.scale**0.5)
+        writes, reads = least_change(new.float() @ basis, changed.float(), room.talk, len(adapter.reads))
+        adapter.reads.copy_(reads.float() @ basis.T / adapter.scale**0.5)
         adapter.writes.copy_(writes / adapter.scale**0.5)
         # In rows of prompts and in a row of all of them, the second copies are the second half of the tokens.
         half = given.shape[0] * given.shape[1] // 2
@@ -94,7 +94,7 @@ def least_change(
     """
     rows, targets = given.double(), wanted.double()
     moments = rows.T @ rows / len(rows)
-    floor = _LEAST * moments.diagonal().mean() * _torch.eye(len(moments), dtype=moments.dtype)
+    floor = _LEAST * moments.diagonal().mean() * _torch.eye(len(moments)).to(moments)
     values, vectors = _torch.linalg.eigh(moments + floor + ridge.double())
     # With S the sum of these, what is to be made least is |M S^1/2 - C S^-1/2|^2 and what does not depend on M.
     root = vectors / values.clamp(min=_TINY).sqrt() @ vectors.T
