@@ -33,6 +33,8 @@ class Script:
     """smollm2, gguf:PATH or hf:PATH_OR_HUB_ID."""
     to: Path | None = None
     """The folder of its rows."""
+    jobs: int = 1
+    """Rows that are made at once."""
     publish: bool = False
     """Put the table into its page of the docs."""
 
@@ -55,7 +57,7 @@ def script(
         asked = tyro.cli(Script)
         rows = rows_of(recipe, asked.model, quick=asked.quick)
         folder = asked.to or folder_of(recipe, asked.model, quick=asked.quick)
-        done = reproduce(Order(rows, folder, asked.rows), say_step)
+        done = reproduce(Order(rows, folder, asked.rows, jobs=asked.jobs), say_step)
     except OntickError as error:
         raise SystemExit(f"{name}: {error}") from error
     ledger = Ledger(folder, rows)

@@ -6,16 +6,16 @@ import contextlib
 import io
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
 from ontick import cli
 from ontick.records import Json
-from ontick.reproduction.reproduce import in_full
+from ontick.reproduction.commands import Commands, in_full
+from ontick.reproduction.row import Row
 
 
-def give_here(words: Sequence[str], name: str, folder: Path) -> Json:
-    """Do what `ontick.reproduction.reproduce` does in a process of its own."""
+def give_here(commands: Commands, words: Sequence[str], row: Row) -> Json:
+    """Do what `Commands.give` does in a process of its own."""
     printed = io.StringIO()
-    with contextlib.chdir(folder), contextlib.redirect_stdout(printed):
-        assert cli.main(in_full(words, name)) == 0
+    with contextlib.chdir(commands.folder), contextlib.redirect_stdout(printed):
+        assert cli.main(in_full(words, row.name)) == 0
     return json.loads(printed.getvalue())

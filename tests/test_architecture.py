@@ -213,6 +213,8 @@ ORDER: tuple[str, ...] = (
     "reproduction.frontier",
     "reproduction.recipes",
     "reproduction.goals",
+    "reproduction.commands",
+    "reproduction.side_by_side",
     "reproduction.reproduce",
     "reproduction",
     "report.tables",

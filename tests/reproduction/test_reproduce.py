@@ -33,15 +33,17 @@ from rows_here import give_here
 GIVES = """
 import sys
 from pathlib import Path
-from ontick.reproduction.reproduce import _give
-_give("eval cartpole none --episodes 500".split(), "row", Path(sys.argv[1]))
+from ontick.reproduction.reproduce import Order, reproduce
+from ontick.reproduction.row import Row
+rows = (Row("a", "", "", ("eval cartpole none --episodes 500",), None), Row("b", "", "", ("verdict x",), None))
+reproduce(Order(rows, Path(sys.argv[1])))
 """
 
 
 def test_a_recipe_that_is_ended_takes_its_command_with_it(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", GIVES, str(tmp_path)], stderr=subprocess.DEVNULL) as recipe:
         deadline = time.monotonic() + 60
-        while not [*tmp_path.glob("row/runs/*")] and time.monotonic() < deadline:
+        while not [*tmp_path.glob("a/runs/*")] and time.monotonic() < deadline:
             time.sleep(0.1)
         told = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True)
         (command,) = [pid for pid, parent in map(str.split, told.stdout.splitlines()) if parent == str(recipe.pid)]
@@ -62,9 +64,8 @@ class Commands:
         self.given: list[str] = []
         self._stops_at, self._stop = stops_at, stop
 
-    def __call__(self, words: Sequence[str], name: str, folder: Path) -> Json:
+    def __call__(self, words: Sequence[str], row: Row) -> Json:
         self.given.append(words[0])
-        assert folder.is_dir()
         if words[0] == self._stops_at:
             raise self._stop("it stopped")
         return {"x": words[0]}
@@ -77,7 +78,7 @@ ORDER = (A, B, C)
 
 
 def with_commands(monkeypatch: pytest.MonkeyPatch, commands: Commands) -> Commands:
-    monkeypatch.setattr(module, "_give", commands)
+    monkeypatch.setattr(module.Commands, "give", commands)
     return commands
 
 
@@ -220,7 +221,7 @@ TINY = Size(
 
 
 def test_the_whole_chain_is_made_with_a_tiny_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_give", give_here)
+    monkeypatch.setattr(module.Commands, "give", give_here)
     recipe = tuple(replace(row, memory_mb=1) for row in rows(f"hf:{students.tiny_model()}", TINY))
     names = ("best", "questions", "pretrained-states")
     done = reproduce(Order(recipe, tmp_path, names))

@@ -16,23 +16,24 @@ from ontick.reproduction.goals import judged
 from ontick.reproduction.ledger import Entry, Ledger
 from ontick.reproduction.recipes import Recipe
 from ontick.reproduction.reproduce import Order, reproduce
-from ontick.reproduction.retention import ALL, FREE, QUICK, TALKING, rows
+from ontick.reproduction.retention import ALL, FREE, FULL, PILOT, QUICK, REHEARSED, TALKING, rows
 from ontick.reproduction.row import Found, Row
 from rows_here import give_here
 
 TINY = replace(
     QUICK,
-    lander=replace(lunar_lander.QUICK, demonstrations=8, noisy=2, flights=2, more_flights=2),
+    lander=replace(lunar_lander.QUICK, demonstrations=8, noisy=2, flights=2, more_flights=2, steps=2, whole_story=True),
     flights=2,
-    steps=2,
-    kept_steps=2,
+    rehearsed_steps=2,
     cartpole_steps=2,
     cartpole_kept_steps=2,
+    frontier_steps=2,
+    frontier_kept_steps=2,
 )
 
 
 def test_the_chain_is_made_with_a_tiny_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_give", give_here)
+    monkeypatch.setattr(module.Commands, "give", give_here)
     students.rehearse_few(tmp_path, monkeypatch)
     recipe = tuple(replace(row, memory_mb=1) for row in rows(f"hf:{students.tiny_model()}", TINY))
     done = reproduce(Order(recipe, tmp_path / "rows", (f"asked-{TALKING}", f"asked-{FREE}", "averaged-kept")))
@@ -40,16 +41,16 @@ def test_the_chain_is_made_with_a_tiny_model(tmp_path: Path, monkeypatch: pytest
     ledger = Ledger(tmp_path / "rows", recipe)
     made = {row.name: entry for row in recipe if (entry := ledger.entry(row)) is not None}
     figures = {name: entry.found.figures for name, entry in made.items()}
-    assert {name: figures[name]["steps"] for name in (FREE, ALL)} == {FREE: 2, ALL: 2}
+    assert {name: figures[name]["steps"] for name in (PILOT, REHEARSED)} == {PILOT: 2, REHEARSED: 2}
     assert figures[TALKING]["frozen"]["n"] == figures[TALKING]["hold"]["n"] == 2
     on_the_line = figures["averaged-kept"]["points"]
     drawn = points(made)
     assert [point["name"] for point in drawn if point.get("line") == LINES[ALL]] == [
         f"{point['share']:g}" for point in on_the_line
     ]
-    took_s = {name: figures[name]["prepare_s"] + figures[name]["train_s"] for name in (FREE, ALL)}
+    took_s = {name: figures[name]["prepare_s"] + figures[name]["train_s"] for name in (PILOT, REHEARSED)}
     added = judged(Recipe.RETENTION, made, quick=True, whole=False)["figures"]["training_time_added"]
-    assert took_s[FREE] * (1 + added) == pytest.approx(sum(took_s.values()))
+    assert took_s[PILOT] * (1 + added) == pytest.approx(sum(took_s.values()))
 
 
 def entry(figures: Json) -> Entry:
@@ -79,3 +80,10 @@ def test_the_points_are_shares_of_flights_and_of_what_the_base_knew() -> None:
         {"name": "the pilot", "kind": "kept", "flown": 0.9, "kept": 0.75},
         {"name": "0.5", "line": LINES[FREE], "flown": 0.25, "kept": 0.9},
     ]
+
+
+def test_the_quick_form_makes_the_pilots_alone_and_the_full_one_compares_the_ways() -> None:
+    quick, full = ({row.name for row in rows("smollm2", size)} for size in (QUICK, FULL))
+    assert {PILOT, REHEARSED, TALKING, "talking-cartpole", f"asked-{PILOT}", f"asked-{TALKING}"} <= quick
+    assert full - quick >= {FREE, ALL, "averaged", "averaged-kept", f"asked-{ALL}", "ablation-slow"}
+    assert not quick - full

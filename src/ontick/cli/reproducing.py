@@ -54,16 +54,21 @@ class Reproduce(Shown):
     """Only say which rows there are, and which are made."""
     again: bool = False
     """Make the rows that are named once more; what is there of them is set aside."""
+    jobs: Annotated[
+        int, arg(metavar="N", help="Rows that are made at once; what flies in real time is made alone.")
+    ] = 1
 
     def run(self) -> int:
         """Make what is missing, and print the table."""
         if self.again and not self.rows:
             raise OntickError("--again makes named rows once more; name them, or choose another --to")
+        if self.jobs < 1:
+            raise OntickError(f"--jobs {self.jobs} makes nothing; give 1 or more")
         folder = (self.to or folder_of(self.recipe, self.model, quick=self.quick)).expanduser()
         rows = rows_of(self.recipe, self.model, quick=self.quick)
         ledger, outcome = Ledger(folder, rows), Outcome()
         if not self.list:
-            outcome = reproduce(Order(rows, folder, self.rows, self.again), say_step)
+            outcome = reproduce(Order(rows, folder, self.rows, self.again, self.jobs), say_step)
             _write(folder / TABLE, markdown(rows, ledger))
         made = ledger.entries()
         found = judged(self.recipe, made, quick=self.quick, whole=len(made) == len(rows))

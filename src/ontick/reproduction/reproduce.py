@@ -1,4 +1,4 @@
-"""How are rows made? One after another, each command as a process of its own, and only what is not there already.
+"""How are rows made? Each command as a process of its own, and only what is not there already.
 
 A row that was killed goes on: commands that came to their end are not given again, and those that train go on from
 their last checkpoint. A row that fails is told of, and those that do not build upon it are made all the same.
@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import json
 import shlex
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,18 +17,17 @@ from ontick.cache import write_json
 from ontick.errors import OntickError
 from ontick.provenance import provenance
 from ontick.records import Json
+from ontick.reproduction.commands import Commands
 from ontick.reproduction.ledger import Ledger, Status
 from ontick.reproduction.machine import cannot_be_made, free_memory_mb
 from ontick.reproduction.row import Found, Row, chosen
+from ontick.reproduction.side_by_side import side_by_side
 
 Tell = Callable[[str], None]
 """Is told, in a line, what is being made."""
 
 PRINTED = "printed-{}.json"
 """In a row's folder: what its commands printed, counted from 1."""
-
-RUNS = ("eval", "verdict", "cliff", "compare", "probe")
-"""Verbs that record what they do; a row's records lie in its own folder."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +42,8 @@ class Order:
     """Names of the rows to make, with those that they build upon; none: all."""
     again: bool = False
     """Make the rows that are named once more; what is there of them is set aside."""
+    jobs: int = 1
+    """How many are made at once."""
 
 
 @dataclass
@@ -78,11 +75,14 @@ def reproduce(order: Order, tell: Tell = lambda line: None) -> Outcome:
     for row in rows:
         if row not in missing:
             outcome.skipped.append(row.name)
-    for number, row in enumerate(missing, start=1):
+    commands = Commands(ledger.folder, order.jobs)
+
+    def make(row: Row) -> None:
         broken = [name for name in row.after if name in outcome.failed]
         if broken:
             outcome.failed[row.name] = f"it comes after {broken[0]}"
-            continue
+            return
+        number = missing.index(row) + 1
         tell(f"{number} of {len(missing)}: {row.name} ({row.part}), about {minutes_in_words(row.minutes)}")
         if row.name in again and ledger.status(row) is not Status.MISSING:
             outcome.set_aside.append(ledger.set_aside(row).name)
@@ -90,7 +90,7 @@ def reproduce(order: Order, tell: Tell = lambda line: None) -> Outcome:
         if aside is not None:
             outcome.set_aside.append(aside.name)
         try:
-            _make(row, ledger, tell)
+            _make(row, ledger, commands, tell)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"{row.name} is not finished; the same command goes on from here") from None
         except OntickError as error:
@@ -98,12 +98,16 @@ def reproduce(order: Order, tell: Tell = lambda line: None) -> Outcome:
             tell(f"{row.name} failed: {error}")
         else:
             outcome.made.append(row.name)
+
+    with commands.ending_with_us():
+        side_by_side(missing, make, order.jobs)
     return outcome
 
 
 def _check_machine(missing: Sequence[Row], order: Order) -> None:
     """Refuse before anything is begun what this machine cannot finish, and say what it can."""
-    cannot = cannot_be_made(missing, free_memory_mb())
+    free_mb = free_memory_mb()
+    cannot = cannot_be_made(missing, None if free_mb is None else free_mb // order.jobs)
     if not cannot:
         return
     whys = dict[str, list[str]]()
@@ -115,7 +119,7 @@ def _check_machine(missing: Sequence[Row], order: Order) -> None:
     raise OntickError(f"this machine cannot make every row ({said}); {do}")
 
 
-def _make(row: Row, ledger: Ledger, tell: Tell) -> None:
+def _make(row: Row, ledger: Ledger, commands: Commands, tell: Tell) -> None:
     """Give a row's commands that have not come to their end yet, and write down what came of it."""
     began = time.monotonic()
     place = ledger.place(row)
@@ -126,7 +130,7 @@ def _make(row: Row, ledger: Ledger, tell: Tell) -> None:
         if not file.exists():
             tell(f"  ontick {shlex.join(words)}")
             started = time.monotonic()
-            said = _give(words, row.name, ledger.folder)
+            said = commands.give(words, row)
             write_json(file, {"command": words, "took_s": time.monotonic() - started, "printed": said})
         kept = json.loads(file.read_text())
         spent += kept["took_s"]
@@ -136,47 +140,6 @@ def _make(row: Row, ledger: Ledger, tell: Tell) -> None:
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise OntickError(f"what its commands printed cannot be read ({error!r})") from error
     ledger.finish(row, found, printed, provenance(), max(spent, time.monotonic() - began))
-
-
-def in_full(words: Sequence[str], name: str) -> list[str]:
-    """Return a command of the row ``name`` as it is given: with JSON, and with its runs in the row's folder."""
-    recorded = ["--runs", f"{name}/runs"] if words[0] in RUNS else []
-    return [*words, *recorded, "--json"]
-
-
-def _give(words: Sequence[str], name: str, folder: Path) -> Json:
-    """Give one command in ``folder`` and return the object that it prints; its progress is seen on stderr."""
-    command = [sys.executable, "-m", "ontick", *in_full(words, name)]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process, _ending_with_us(process):
-        try:
-            out, _ = process.communicate()
-        except KeyboardInterrupt:
-            process.wait()  # it has had the same Ctrl-C, and puts its things in order
-            raise
-    if process.returncode:
-        raise OntickError(f"ontick {shlex.join(words)} ended with status {process.returncode}")
-    try:
-        said = json.loads(out)
-    except ValueError as error:
-        raise OntickError(f"ontick {shlex.join(words)} printed no JSON object") from error
-    return said
-
-
-@contextmanager
-def _ending_with_us(process: subprocess.Popen[str]) -> Generator[None]:
-    """Pass on what ends this process alone, while open: left behind, the command would go on in the row's folder."""
-
-    def pass_on(number: int, _: object) -> None:
-        process.send_signal(number)
-        process.wait()
-        raise SystemExit(128 + number)
-
-    before = {one: signal.signal(one, pass_on) for one in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
 
 
 def minutes_in_words(minutes: float) -> str:

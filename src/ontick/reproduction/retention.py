@@ -12,14 +12,20 @@ from ontick.reproduction.tuning import tuning_for
 
 TASK = lunar_lander.TASK
 
-FREE = "flying"
-"""The row of the training that keeps nothing: what all others begin with, or are compared with."""
+PILOT = "lora"
+"""The row of the lander's own recipe whose pilot is to talk."""
 
-ALL = "keep-all"
-"""The row of a pilot that got its words back: aimed, anchored and rehearsing."""
+REHEARSED = "rehearsed"
+"""The row in which it gets its words back."""
 
 TALKING = "talking"
-"""The row of the pilot that lands and talks."""
+"""The row of the pilot that lands and talks: between the base and that."""
+
+FREE = "flying"
+"""The row of a shorter training that keeps nothing: the ways to keep something begin there, or are compared with it."""
+
+ALL = "keep-all"
+"""The way that keeps most: aimed, anchored and rehearsing; also the pilot's that is to talk."""
 
 ANSWERS = "--keep.answer-tokens 32"
 """How much of each conversation's answer is rehearsed."""
@@ -58,40 +64,46 @@ class Size:
     """Of the rows that are the lander's."""
     flights: int
     """In real time, of the pilots that are meant to talk."""
-    steps: int
-    """In which the lander's pilot learns to fly."""
-    kept_steps: int
-    """In which it then gets its words back."""
+    rehearsed_steps: int
+    """In which the lander's pilot gets its words back."""
     cartpole_steps: int
     cartpole_kept_steps: int
-    whole_frontier: bool
-    """Whether every way is tried, or only those that the pilots are made by."""
+    frontier_steps: int = 0
+    """In which a pilot learns to fly by which the ways are compared; 0: they are not."""
+    frontier_kept_steps: int = 0
+    """In which each way gives that one its words back."""
 
 
-QUICK = Size(
-    lunar_lander.FULL,
-    flights=20,
-    steps=1200,
-    kept_steps=400,
-    cartpole_steps=200,
-    cartpole_kept_steps=60,
-    whole_frontier=False,
+QUICK = Size(lunar_lander.QUICK, flights=20, rehearsed_steps=400, cartpole_steps=200, cartpole_kept_steps=60)
+FULL = replace(
+    QUICK,
+    lander=lunar_lander.FULL,
+    flights=50,
+    rehearsed_steps=600,
+    cartpole_steps=300,
+    frontier_steps=1200,
+    frontier_kept_steps=400,
 )
-FULL = replace(QUICK, flights=50, cartpole_steps=300, whole_frontier=True)
 
 
 def rows(model: str, size: Size) -> tuple[Row, ...]:
     """Return the rows for a language model as the command line names it."""
-    narrow = NARROW if size.whole_frontier else {}
-    made = chosen(lunar_lander.rows(model, size.lander), ["noisy", "mlp", *narrow])
-    made.append(_flying(model, size))
-    kept = KEPT if size.whole_frontier else {ALL: KEPT[ALL]}
-    made += [_kept(name, what, options, model, size) for name, (what, options) in kept.items()]
-    made += [_averaged(name, of, size) for name, of in AVERAGED.items()]
+    compared = size.frontier_steps > 0
+    narrow = NARROW if compared else {}
+    made = chosen(lunar_lander.rows(model, size.lander), ["noisy", "mlp", PILOT, *narrow])
+    if compared:
+        made.append(_flying(model, size))
+        made += [
+            _kept(name, FREE, what, options, size.frontier_kept_steps, model, size)
+            for name, (what, options) in KEPT.items()
+        ]
+        made += [_averaged(name, of, size) for name, of in AVERAGED.items()]
+    made.append(_kept(REHEARSED, PILOT, *KEPT[ALL], size.rehearsed_steps, model, size))
     made.append(_talking(model, size))
     made += [row for row in cartpole.rows(model, cartpole.FULL) if row.name == "box"]
     made += _cartpole(model, size)
-    made += [_asked(name, TASK, model) for name in (*narrow, FREE, *kept, TALKING)]
+    asked = [*narrow, FREE, *KEPT] if compared else []
+    made += [_asked(name, TASK, model) for name in (*asked, PILOT, TALKING)]
     made.append(_asked("talking-cartpole", cartpole.TASK, model))
     return tuple(made)
 
@@ -101,38 +113,38 @@ def _flying(model: str, size: Size) -> Row:
     tuning = tuning_for(model)
     return Row(
         FREE,
-        f"LoRA that keeps nothing, {size.steps} steps",
+        f"LoRA that keeps nothing, {size.frontier_steps} steps",
         "",
         (
             f"train {TASK} lora --data noisy/data --to {FREE}/pilot --base {shlex.quote(model)} {lunar_lander.PROMPT} "
-            f"{_lessons(tuning.long_lora, size.steps)}",
+            f"{_lessons(tuning.long_lora, size.frontier_steps)}",
             _frozen(FREE, size),
         ),
         figures.trained(figures.flights("hold", last=1)),
         after=("noisy", "mlp"),
         extras=("train",),
         memory_mb=tuning.memory_mb,
-        minutes=2 + size.steps / lunar_lander.STEPS_A_MINUTE["lora"],
+        minutes=2 + size.frontier_steps / lunar_lander.STEPS_A_MINUTE["lora"],
     )
 
 
-def _kept(name: str, what: str, keep: str, model: str, size: Size) -> Row:
-    """Return a row that goes on from `FREE` and keeps what the base knows, and flies."""
+def _kept(name: str, parent: str, what: str, keep: str, steps: int, model: str, size: Size) -> Row:
+    """Return a row that goes on from the pilot of the row ``parent`` and keeps what the base knows, and flies."""
     tuning = tuning_for(model)
     return Row(
         name,
-        f"{what}: {size.kept_steps} steps from there",
+        f"{parent}, {what}: {steps} steps from there",
         "",
         (
-            f"train {TASK} lora --from {FREE}/pilot --data noisy/data --to {name}/pilot "
-            f"{_lessons(tuning.rate(0.5 * tuning.long_rate), size.kept_steps)} {keep} {ANSWERS}",
+            f"train {TASK} lora --from {parent}/pilot --data noisy/data --to {name}/pilot "
+            f"{_lessons(tuning.rate(0.5 * tuning.long_rate), steps)} {keep} {ANSWERS}",
             _frozen(name, size),
         ),
         figures.trained(figures.flights("hold", last=1)),
-        after=(FREE, "noisy", "mlp"),
+        after=(parent, "noisy", "mlp"),
         extras=("train",),
         memory_mb=tuning.memory_mb + 1000,
-        minutes=_minutes(size.kept_steps) + 5,
+        minutes=_minutes(steps) + 5,
     )
 
 
@@ -143,12 +155,12 @@ def _talking(model: str, size: Size) -> Row:
         f"that, averaged with the base; {size.flights} flights in real time",
         "",
         (
-            f"average {ALL}/pilot --to {TALKING}/pilot --shares 0.5 0.6 0.7 --episodes {size.lander.flights}",
+            f"average {REHEARSED}/pilot --to {TALKING}/pilot --shares 0.5 0.6 0.7 --episodes {size.lander.flights}",
             _frozen(TALKING, size),
             f"eval {TASK} pilot:{TALKING}/pilot --episodes {size.flights} {_in_time(model)}",
         ),
         figures.flights("frozen", "hold", last=2),
-        after=(ALL,),
+        after=(REHEARSED,),
         extras=("train",),
         memory_mb=1500,
         minutes=6 + size.flights / 8,

@@ -14,6 +14,9 @@ from typing import TypeAlias
 from ontick.errors import OntickError
 from ontick.records import Json
 
+IN_REAL_TIME = ("eval", "verdict", "compare")
+"""Verbs that fly by the wall clock, unless told otherwise."""
+
 
 @dataclass(frozen=True)
 class Found:
@@ -54,6 +57,11 @@ class Row:
     """Roughly the most memory that one of its commands takes."""
     minutes: float = 1.0
     """Roughly how long it takes on two processor cores."""
+
+    @property
+    def in_real_time(self) -> bool:
+        """Whether something of it is flown in real time."""
+        return any(words[0] in IN_REAL_TIME and "virtual" not in words for words in self.words())
 
     def words(self) -> list[list[str]]:
         """Return each command as a list of words."""
