@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ontick.records import Json
 from ontick.reproduction.ledger import Entry
-from ontick.reproduction.retention import ALL, AVERAGED, FREE, KEPT, NARROW, PILOT, TALKING
+from ontick.reproduction.retention import ALL, AVERAGED, FREE, KEPT, NARROW, TALKING
 
 LINES = {FREE: "between the base and what keeps nothing", ALL: "between the base and what keeps most"}
 """What a line between the base and a row's pilot is called."""
@@ -19,7 +19,7 @@ def points(made: Mapping[str, Entry]) -> list[Json]:
     right answers that are still right), and either its ``kind`` or the ``line`` that it is on: see `plot_frontier`.
     """
     found: list[Json] = [{"name": "the base, untrained", "kind": "end", "flown": 0.0, "kept": 1.0}]
-    ways = {FREE: ("keeps nothing", "end"), PILOT: ("keeps nothing, more steps", "end")}
+    ways = {FREE: ("keeps nothing", "end")}
     ways |= {name: (what, "narrow") for name, what in NARROW.items()}
     ways |= {name: (what, "kept") for name, (what, _) in KEPT.items()}
     ways |= {TALKING: ("the pilot", "kept")}
