@@ -186,14 +186,14 @@ def test_a_recording_keeps_the_tensors_that_it_reads(monkeypatch: pytest.MonkeyP
     for name in ("Stream", "current_stream", "CUDAGraph"):
         monkeypatch.setattr(torch.cuda, name, MagicMock())
     for name in ("stream", "graph"):
-        monkeypatch.setattr(torch.cuda, name, lambda _: nullcontext())
+        monkeypatch.setattr(torch.cuda, name, MagicMock(return_value=nullcontext()))
     read = torch.arange(3)
     kept = weakref.ref(read)
     recorded = capture_graph(lambda read=read: read + 1)
     del read
     gc.collect()
     assert kept() is not None  # a graph replays by addresses: freed, they would be another tensor's
-    assert recorded().tolist() == [1, 2, 3]
+    torch.testing.assert_close(recorded(), torch.tensor([1, 2, 3]))
 
 
 def test_a_head_that_does_more_than_multiply_is_left_as_it_is() -> None:
