@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from pathlib import Path
@@ -96,7 +95,11 @@ def test_a_recipe_made_side_by_side_is_the_recipe(tmp_path: Path) -> None:
     assert [ledger.status(row) for row in (data, *flies)] == [Status.DONE] * 3
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a process's cores are told on Linux only")
+def test_no_rows_at_once_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OntickError, match="--jobs 0 makes nothing; give 1 or more"):
+        Order((), tmp_path, jobs=0)
+
+
 def test_memory_is_shared_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ontick.reproduction.reproduce.free_memory_mb", lambda: 1000)
     large = Row("large", "", "", (LOUD,), lambda _: Found(""), memory_mb=600)

@@ -62,13 +62,12 @@ class Reproduce(Shown):
         """Make what is missing, and print the table."""
         if self.again and not self.rows:
             raise OntickError("--again makes named rows once more; name them, or choose another --to")
-        if self.jobs < 1:
-            raise OntickError(f"--jobs {self.jobs} makes nothing; give 1 or more")
         folder = (self.to or folder_of(self.recipe, self.model, quick=self.quick)).expanduser()
         rows = rows_of(self.recipe, self.model, quick=self.quick)
+        order = Order(rows, folder, self.rows, self.again, self.jobs)
         ledger, outcome = Ledger(folder, rows), Outcome()
         if not self.list:
-            outcome = reproduce(Order(rows, folder, self.rows, self.again, self.jobs), say_step)
+            outcome = reproduce(order, say_step)
             _write(folder / TABLE, markdown(rows, ledger))
         made = ledger.entries()
         found = judged(self.recipe, made, quick=self.quick, whole=len(made) == len(rows))

@@ -43,7 +43,11 @@ class Order:
     again: bool = False
     """Make the rows that are named once more; what is there of them is set aside."""
     jobs: int = 1
-    """How many are made at once."""
+    """How many are made at once; fewer than 1 raises `OntickError`."""
+
+    def __post_init__(self) -> None:
+        if self.jobs < 1:
+            raise OntickError(f"--jobs {self.jobs} makes nothing; give 1 or more")
 
 
 @dataclass
