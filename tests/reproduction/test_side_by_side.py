@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -93,6 +97,37 @@ def test_a_recipe_made_side_by_side_is_the_recipe(tmp_path: Path) -> None:
     assert "nobody" in (tmp_path / "bad" / "progress.txt").read_text()
     ledger = Ledger(tmp_path, order.rows)
     assert [ledger.status(row) for row in (data, *flies)] == [Status.DONE] * 3
+
+
+INTERRUPTED = """
+import sys
+from pathlib import Path
+from ontick.reproduction.reproduce import Order, reproduce
+from ontick.reproduction.row import Found, Row
+
+command = "eval cartpole teacher --episodes 100000 --clock virtual"
+rows = tuple(Row(name, "", "", (command, command), lambda _: Found("")) for name in "ab")
+try:
+    done = reproduce(Order(rows, Path(sys.argv[1]), jobs=2))
+except KeyboardInterrupt as stop:
+    print(stop)
+else:
+    print(done)
+"""
+
+
+def test_ctrl_c_stops_all_rows_and_says_how_to_go_on(tmp_path: Path) -> None:
+    recipe = [sys.executable, "-c", INTERRUPTED, str(tmp_path)]
+    process = subprocess.Popen(recipe, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 90
+    while len(list(tmp_path.glob("[ab]/runs/*/episodes.jsonl"))) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert out in {f"{names} are not finished; the same command goes on from here\n" for names in ("a, b", "b, a")}
+    # Neither has begun its second command.
+    assert len(list(tmp_path.glob("[ab]/runs/*"))) == 2
 
 
 def test_no_rows_at_once_is_refused(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import FrameType
 
 from ontick.errors import OntickError
 from ontick.records import Json
@@ -22,6 +23,9 @@ RUNS = ("eval", "verdict", "cliff", "compare", "probe")
 
 PROGRESS = "progress.txt"
 """In a row's folder: what its commands said on their way, where several speak at once."""
+
+_INTERRUPTED = (128 + signal.SIGINT, -signal.SIGINT)
+"""How a command ends that Ctrl-C stopped."""
 
 
 def in_full(words: Sequence[str], name: str) -> list[str]:
@@ -36,6 +40,7 @@ class Commands:
     def __init__(self, folder: Path, jobs: int = 1) -> None:
         self.folder, self._jobs = folder, jobs
         self._running = set[subprocess.Popen[str]]()
+        self._stopping = False
         self._shares = queue.SimpleQueue[frozenset[int]]()
         cores = _usable()
         for number in range(jobs):
@@ -48,7 +53,10 @@ class Commands:
 
         Raises:
             OntickError: it failed, or printed something else.
+            KeyboardInterrupt: the user pressed Ctrl-C, here or in another row's command.
         """
+        if self._stopping:
+            raise KeyboardInterrupt
         command = [sys.executable, "-m", "ontick", *in_full(words, row.name)]
         with ExitStack() as put_back:
             told = None
@@ -68,6 +76,8 @@ class Commands:
             except KeyboardInterrupt:
                 process.wait()  # it has had the same Ctrl-C, and puts its things in order
                 raise
+        if process.returncode in _INTERRUPTED:
+            raise KeyboardInterrupt
         if process.returncode:
             why = "" if told is None else f"; it says why in {row.name}/{PROGRESS}"
             raise OntickError(f"ontick {shlex.join(words)} ended with status {process.returncode}{why}")
@@ -82,6 +92,7 @@ class Commands:
         """Pass on what ends this process alone, while open: left behind, they would go on in their rows' folders."""
 
         def pass_on(number: int, _: object) -> None:
+            self._stopping = True
             running = list(self._running)
             for process in running:
                 process.send_signal(number)
@@ -89,7 +100,14 @@ class Commands:
                 process.wait()
             raise SystemExit(128 + number)
 
-        before = {one: signal.signal(one, pass_on) for one in (signal.SIGTERM, signal.SIGHUP)}
+        def interrupt(number: int, frame: FrameType | None) -> None:
+            self._stopping = True  # they have had the same Ctrl-C; no row begins another command
+            signal.default_int_handler(number, frame)
+
+        handlers = {signal.SIGTERM: pass_on, signal.SIGHUP: pass_on}
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            handlers[signal.SIGINT] = interrupt
+        before = {one: signal.signal(one, handler) for one, handler in handlers.items()}
         try:
             yield
         finally:

@@ -79,7 +79,7 @@ def reproduce(order: Order, tell: Tell = lambda line: None) -> Outcome:
     for row in rows:
         if row not in missing:
             outcome.skipped.append(row.name)
-    commands = Commands(ledger.folder, order.jobs)
+    commands, begun = Commands(ledger.folder, order.jobs), dict[str, None]()
 
     def make(row: Row) -> None:
         broken = [name for name in row.after if name in outcome.failed]
@@ -93,10 +93,9 @@ def reproduce(order: Order, tell: Tell = lambda line: None) -> Outcome:
         aside = ledger.begin(row)
         if aside is not None:
             outcome.set_aside.append(aside.name)
+        begun[row.name] = None
         try:
             _make(row, ledger, commands, tell)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"{row.name} is not finished; the same command goes on from here") from None
         except OntickError as error:
             outcome.failed[row.name] = str(error)
             tell(f"{row.name} failed: {error}")
@@ -104,7 +103,13 @@ def reproduce(order: Order, tell: Tell = lambda line: None) -> Outcome:
             outcome.made.append(row.name)
 
     with commands.ending_with_us():
-        side_by_side(missing, make, order.jobs)
+        try:
+            side_by_side(missing, make, order.jobs)
+        except KeyboardInterrupt:
+            left = [name for name in begun if name not in (*outcome.made, *outcome.failed)]
+            are = "is" if len(left) == 1 else "are"
+            what = f"{', '.join(left)} {are} not finished; " if left else ""
+            raise KeyboardInterrupt(f"{what}the same command goes on from here") from None
     return outcome
 
 
