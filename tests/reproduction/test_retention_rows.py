@@ -16,7 +16,7 @@ from ontick.reproduction.goals import judged
 from ontick.reproduction.ledger import Entry, Ledger
 from ontick.reproduction.recipes import Recipe
 from ontick.reproduction.reproduce import Order, reproduce
-from ontick.reproduction.retention import ALL, FREE, FULL, PILOT, QUICK, REHEARSED, TALKING, rows
+from ontick.reproduction.retention import ALL, ANCHORED, FREE, FULL, PILOT, QUICK, REHEARSED, TALKING, rows
 from ontick.reproduction.row import Found, Row
 from rows_here import give_here
 
@@ -24,6 +24,7 @@ TINY = replace(
     QUICK,
     lander=replace(lunar_lander.QUICK, demonstrations=8, noisy=2, flights=2, more_flights=2, steps=2, whole_story=True),
     flights=2,
+    anchored_steps=2,
     rehearsed_steps=2,
     cartpole_steps=2,
     cartpole_kept_steps=2,
@@ -41,14 +42,15 @@ def test_the_chain_is_made_with_a_tiny_model(tmp_path: Path, monkeypatch: pytest
     ledger = Ledger(tmp_path / "rows", recipe)
     made = {row.name: entry for row in recipe if (entry := ledger.entry(row)) is not None}
     figures = {name: entry.found.figures for name, entry in made.items()}
-    assert {name: figures[name]["steps"] for name in (PILOT, REHEARSED)} == {PILOT: 2, REHEARSED: 2}
+    trained = (PILOT, ANCHORED, REHEARSED)
+    assert [figures[name]["steps"] for name in trained] == [2, 2, 2]
     assert figures[TALKING]["frozen"]["n"] == figures[TALKING]["hold"]["n"] == 2
     on_the_line = figures["averaged-kept"]["points"]
     drawn = points(made)
     assert [point["name"] for point in drawn if point.get("line") == LINES[ALL]] == [
         f"{point['share']:g}" for point in on_the_line
     ]
-    took_s = {name: figures[name]["prepare_s"] + figures[name]["train_s"] for name in (PILOT, REHEARSED)}
+    took_s = {name: figures[name]["prepare_s"] + figures[name]["train_s"] for name in trained}
     added = judged(Recipe.RETENTION, made, quick=True, whole=False)["figures"]["training_time_added"]
     assert took_s[PILOT] * (1 + added) == pytest.approx(sum(took_s.values()))
 

@@ -15,8 +15,11 @@ TASK = lunar_lander.TASK
 PILOT = "lora"
 """The row of the lander's own recipe whose pilot is to talk."""
 
+ANCHORED = "anchored"
+"""The row in which it is brought near its base again, without reading a conversation in a step."""
+
 REHEARSED = "rehearsed"
-"""The row in which it gets its words back."""
+"""The row in which it gets its words back, from there."""
 
 TALKING = "talking"
 """The row of the pilot that lands and talks: between the base and that."""
@@ -25,7 +28,10 @@ FREE = "flying"
 """The row of a shorter training that keeps nothing: the ways to keep something begin there, or are compared with it."""
 
 ALL = "keep-all"
-"""The way that keeps most: aimed, anchored and rehearsing; also the pilot's that is to talk."""
+"""The way of all ways: aimed, anchored and rehearsing."""
+
+STEADILY = ("aimed at 12, anchored, divergence 6", "--keep.aim 12 --keep.anchor 20 --keep.kl 6 --keep.batch 2")
+"""How the pilot that is to talk rehearses when it is near its base: what that is called, and its options."""
 
 ANSWERS = "--keep.answer-tokens 32"
 """How much of each conversation's answer is rehearsed."""
@@ -64,8 +70,10 @@ class Size:
     """Of the rows that are the lander's."""
     flights: int
     """In real time, of the pilots that are meant to talk."""
+    anchored_steps: int
+    """In which the lander's pilot is brought near its base again."""
     rehearsed_steps: int
-    """In which the lander's pilot gets its words back."""
+    """In which it gets its words back."""
     cartpole_steps: int
     cartpole_kept_steps: int
     frontier_steps: int = 0
@@ -74,12 +82,15 @@ class Size:
     """In which each way gives that one its words back."""
 
 
-QUICK = Size(lunar_lander.QUICK, flights=20, rehearsed_steps=400, cartpole_steps=200, cartpole_kept_steps=60)
+QUICK = Size(
+    lunar_lander.QUICK, flights=20, anchored_steps=200, rehearsed_steps=120, cartpole_steps=200, cartpole_kept_steps=60
+)
 FULL = replace(
     QUICK,
     lander=lunar_lander.FULL,
     flights=50,
-    rehearsed_steps=600,
+    anchored_steps=600,
+    rehearsed_steps=260,
     cartpole_steps=300,
     frontier_steps=1200,
     frontier_kept_steps=400,
@@ -98,7 +109,8 @@ def rows(model: str, size: Size) -> tuple[Row, ...]:
             for name, (what, options) in KEPT.items()
         ]
         made += [_averaged(name, of, size) for name, of in AVERAGED.items()]
-    made.append(_kept(REHEARSED, PILOT, *KEPT[ALL], size.rehearsed_steps, model, size))
+    made.append(_kept(ANCHORED, PILOT, "anchored at 20", "--keep.anchor 20", size.anchored_steps, model, size))
+    made.append(_kept(REHEARSED, ANCHORED, *STEADILY, size.rehearsed_steps, model, size))
     made.append(_talking(model, size))
     made += [row for row in cartpole.rows(model, cartpole.FULL) if row.name == "box"]
     made += _cartpole(model, size)
