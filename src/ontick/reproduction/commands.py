@@ -53,7 +53,7 @@ class Commands:
 
         Raises:
             OntickError: it failed, or printed something else.
-            KeyboardInterrupt: the user pressed Ctrl-C, here or in another row's command.
+            KeyboardInterrupt: all is being stopped, here or in another row's command.
         """
         if self._stopping:
             raise KeyboardInterrupt
@@ -76,7 +76,7 @@ class Commands:
             except KeyboardInterrupt:
                 process.wait()  # it has had the same Ctrl-C, and puts its things in order
                 raise
-        if process.returncode in _INTERRUPTED:
+        if self._stopping or process.returncode in _INTERRUPTED:
             raise KeyboardInterrupt
         if process.returncode:
             why = "" if told is None else f"; it says why in {row.name}/{PROGRESS}"
@@ -91,7 +91,7 @@ class Commands:
     def ending_with_us(self) -> Generator[None]:
         """Pass on what ends this process alone, while open: left behind, they would go on in their rows' folders."""
 
-        def pass_on(number: int, _: object) -> None:
+        def pass_on(number: int, frame: FrameType | None) -> None:
             self._stopping = True
             running = list(self._running)
             for process in running:
