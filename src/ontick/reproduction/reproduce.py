@@ -79,7 +79,7 @@ def reproduce(order: Order, tell: Tell = lambda line: None) -> Outcome:
     for row in rows:
         if row not in missing:
             outcome.skipped.append(row.name)
-    commands, begun = Commands(ledger.folder, order.jobs), dict[str, None]()
+    commands = Commands(ledger.folder, order.jobs)
 
     def make(row: Row) -> None:
         broken = [name for name in row.after if name in outcome.failed]
@@ -93,7 +93,6 @@ def reproduce(order: Order, tell: Tell = lambda line: None) -> Outcome:
         aside = ledger.begin(row)
         if aside is not None:
             outcome.set_aside.append(aside.name)
-        begun[row.name] = None
         try:
             _make(row, ledger, commands, tell)
         except OntickError as error:
@@ -106,7 +105,8 @@ def reproduce(order: Order, tell: Tell = lambda line: None) -> Outcome:
         try:
             side_by_side(missing, make, order.jobs)
         except KeyboardInterrupt:
-            left = [name for name in begun if name not in (*outcome.made, *outcome.failed)]
+            begun = [row.name for row in missing if ledger.status(row) is Status.BEGUN]
+            left = [name for name in begun if name not in outcome.failed]
             are = "is" if len(left) == 1 else "are"
             what = f"{', '.join(left)} {are} not finished; " if left else ""
             raise KeyboardInterrupt(f"{what}the same command goes on from here") from None

@@ -30,8 +30,11 @@ FREE = "flying"
 ALL = "keep-all"
 """The way of all ways: aimed, anchored and rehearsing."""
 
+NEARER = ("anchored at 20", "--keep.anchor 20")
+"""How the pilot that is to talk is brought near its base: what that is called, and its options."""
+
 STEADILY = ("aimed at 12, anchored, divergence 6", "--keep.aim 12 --keep.anchor 20 --keep.kl 6 --keep.batch 2")
-"""How the pilot that is to talk rehearses when it is near its base: what that is called, and its options."""
+"""How it rehearses from there."""
 
 ANSWERS = "--keep.answer-tokens 32"
 """How much of each conversation's answer is rehearsed."""
@@ -109,7 +112,7 @@ def rows(model: str, size: Size) -> tuple[Row, ...]:
             for name, (what, options) in KEPT.items()
         ]
         made += [_averaged(name, of, size) for name, of in AVERAGED.items()]
-    made.append(_kept(ANCHORED, PILOT, "anchored at 20", "--keep.anchor 20", size.anchored_steps, model, size))
+    made.append(_kept(ANCHORED, PILOT, *NEARER, size.anchored_steps, model, size))
     made.append(_kept(REHEARSED, ANCHORED, *STEADILY, size.rehearsed_steps, model, size))
     made.append(_talking(model, size))
     made += [row for row in cartpole.rows(model, cartpole.FULL) if row.name == "box"]
