@@ -36,7 +36,7 @@ class Script:
     jobs: int = 1
     """Rows that are made at once."""
     publish: bool = False
-    """Put the table into its page of the docs."""
+    """Put the table into its page of the docs; rows that stand there and are not made in the folder stay."""
 
 
 def script(
@@ -51,7 +51,7 @@ def script(
         name: the script's.
         recipe: whose rows are made.
         page: where its table goes.
-        publish: does what else is to be done when it goes there.
+        publish: does what else is to be done when it goes there whole.
     """
     try:
         asked = tyro.cli(Script)
@@ -62,22 +62,24 @@ def script(
         raise SystemExit(f"{name}: {error}") from error
     ledger = Ledger(folder, rows)
     made = ledger.entries()
+    whole = len(made) == len(rows)
     if asked.publish:
-        put(f"{recipe}-quick" if asked.quick else recipe.value, markdown(rows, ledger), page)
-        publish(made)
-    found = judged(recipe, made, quick=asked.quick, whole=len(made) == len(rows))
+        put(f"{recipe}-quick" if asked.quick else recipe.value, lambda before: markdown(rows, ledger, before), page)
+        if whole:
+            publish(made)
+    found = judged(recipe, made, quick=asked.quick, whole=whole)
     print(json.dumps({"benchmark": name, "model": asked.model, **found, "failed": done.failed}), flush=True)
 
 
-def put(name: str, table: str, results: Path = RESULTS) -> None:
-    """Put a table between the marks of its name, in place of what stood there.
+def put(name: str, table_after: Callable[[str], str], results: Path = RESULTS) -> None:
+    """Put a table between the marks of its name, in place of what stood there, of which it is made.
 
     Raises:
         ValueError: the page has no such marks.
     """
     begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
     before, found, rest = results.read_text().partition(begin)
-    _, ended, after = rest.partition(end)
+    stood, ended, after = rest.partition(end)
     if not found or not ended:
         raise ValueError(f"{results} has no marks {begin.strip()} and {end.strip()}")
-    results.write_text(f"{before}{begin}\n{table}\n{end}{after}")
+    results.write_text(f"{before}{begin}\n{table_after(stood)}\n{end}{after}")

@@ -226,6 +226,7 @@ ORDER: tuple[str, ...] = (
     "report.training_tables",
     "report.dynamics_tables",
     "report.dagger_tables",
+    "report.reproduced_rows",
     "report.reproduction_tables",
     "report.plots",
     "report.films.looks",

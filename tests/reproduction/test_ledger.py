@@ -110,3 +110,34 @@ def test_a_row_that_is_not_made_is_in_the_table_as_such(tmp_path: Path) -> None:
     finish(ledger, BASE, 1)
     assert "| `upon` | what is second |  | not made | | |" in markdown(ROWS, ledger)
     assert [made["result"] is None for made in as_json(ROWS, ledger)] == [False, True, True]
+
+
+def test_a_table_keeps_what_another_folder_made_by_the_same_commands(done: Ledger, tmp_path: Path) -> None:
+    before = markdown(ROWS, done)
+    other = Ledger(tmp_path / "other", ROWS)
+    assert markdown(ROWS, other, before) == before
+    finish(other, ELSE, 7, {**HERE, "versions": {"ontick": "1.1"}})
+    after = markdown(ROWS, other, before)
+    assert "| `base` | what is first | the post's figure | 0\\|pipes | 3, 0-2 | 1.0 |" in after
+    assert "| `else`* | what is apart |  | 7\\|pipes | 3, 0-2 | 1.0 |" in after
+    assert "- made by Ontick 1.0 at abc on P, 2 cores\n- * made by Ontick 1.1 at abc on P, 2 cores\n" in after
+    assert markdown(ROWS, other, after) == after, "and so the next time"
+
+
+def test_a_table_keeps_nothing_that_other_commands_made(done: Ledger, tmp_path: Path) -> None:
+    before = markdown(ROWS, done)
+    changed = (replace(BASE, commands=("eval cartpole none --episodes 3",)), UPON, ELSE)
+    after = markdown(changed, Ledger(tmp_path / "other", changed), before)
+    assert "| `base` | what is first | the post's figure | not made | | |" in after
+    assert "| `upon` | what is second |  | not made | | |" in after, "it builds upon the one that changed"
+    assert "| `else` | what is apart |  | 2\\|pipes | 3, 0-2 | 1.0 |" in after
+
+
+def test_every_origin_has_a_mark_of_its_own(tmp_path: Path) -> None:
+    rows = [replace(BASE, name=f"row-{number}") for number in range(13)]
+    ledger = Ledger(tmp_path / "many", rows)
+    for number, row in enumerate(rows):
+        finish(ledger, row, number, {**HERE, "versions": {"ontick": f"{max(1, number)}.0"}})
+    table = markdown(rows, ledger)
+    assert len(set(marks_of(ledger.entries()).values())) == 11
+    assert markdown(rows, Ledger(tmp_path / "other", rows), table) == table

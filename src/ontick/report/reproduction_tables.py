@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
 from ontick.records import Json
+from ontick.report.reproduced_rows import MADE_BY, NOT_MADE, Shown, holding, shown_in
 from ontick.reproduction.ledger import Entry, Ledger, Status
 from ontick.reproduction.reproduce import minutes_in_words
 from ontick.reproduction.row import Row
@@ -53,52 +54,62 @@ def results_table(title: str, rows: Sequence[Row], ledger: Ledger) -> Table:
 
 def notes(rows: Sequence[Row], ledger: Ledger) -> list[str]:
     """Say of which version and machine the results are, and which of them are not like most."""
-    entries = ledger.entries()
-    if not entries:
-        return []
-    usual = _usual(entries)
-    marks = marks_of(entries)
-    said = [f"made by {_in_words(usual)}"]
-    for mark in dict.fromkeys(marks.values()):
-        name = next(name for name in marks if marks[name] == mark)
-        said.append(f"{mark} made by {_in_words(entries[name].origin)}")
-    aside = [name for row in rows for name in ledger.set_aside_names(row)]
-    if aside:
-        said.append(f"set aside, made with other settings and in no table: {', '.join(aside)}")
-    return said
+    return _marked(_origins(ledger.entries()))[1] + _set_aside(rows, ledger)
 
 
-def marks_of(entries: dict[str, Entry]) -> dict[str, str]:
+def marks_of(entries: Mapping[str, Entry]) -> dict[str, str]:
     """Return a mark for each row that another version or machine made than most of them."""
-    if not entries:
-        return {}
-    usual = _usual(entries)
-    others = [origin for origin in dict.fromkeys(entry.origin for entry in entries.values()) if origin != usual]
-    sign = {origin: MARKS[number % len(MARKS)] for number, origin in enumerate(others)}
-    return {name: sign[entry.origin] for name, entry in entries.items() if entry.origin in sign}
+    return _marked(_origins(entries))[0]
 
 
-def markdown(rows: Sequence[Row], ledger: Ledger) -> str:
-    """Return the table as Markdown: what, the post's figure, ours, how many and which seeds, the commands."""
-    entries = ledger.entries()
-    marks = marks_of(entries)
+def _origins(entries: Mapping[str, Entry]) -> dict[str, str]:
+    return {name: _in_words(entry.origin) for name, entry in entries.items()}
+
+
+def _marked(origins: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Return a mark for each row of another origin than most, and what the marks mean; that of most comes first."""
+    if not origins:
+        return {}, []
+    usual = Counter(origins.values()).most_common(1)[0][0]
+    others = [origin for origin in dict.fromkeys(origins.values()) if origin != usual]
+    sign = {origin: MARKS[number % len(MARKS)] * (1 + number // len(MARKS)) for number, origin in enumerate(others)}
+    marks = {name: sign[origin] for name, origin in origins.items() if origin in sign}
+    return marks, [f"{MADE_BY}{usual}", *(f"{mark} {MADE_BY}{origin}" for origin, mark in sign.items())]
+
+
+def _set_aside(rows: Sequence[Row], ledger: Ledger) -> list[str]:
+    aside = [name for row in rows for name in ledger.set_aside_names(row)]
+    return [f"set aside, made with other settings and in no table: {', '.join(aside)}"] if aside else []
+
+
+def markdown(rows: Sequence[Row], ledger: Ledger, before: str = "") -> str:
+    """Return the table as Markdown: what, the post's figure, ours, how many and which seeds, the commands.
+
+    Rows that are not made in the ledger's folder stay as a table ``before`` shows them, if the same commands made them.
+    """
+    made = {name: _shown(entry) for name, entry in ledger.entries().items()}
+    found = holding(rows, shown_in(before)) | made
+    shown = {row.name: found[row.name] for row in rows if row.name in found}
+    marks, said = _marked({name: row.origin for name, row in shown.items()})
+    said += _set_aside(rows, ledger)
     lines = [
         "| row | what | the post | here | n, seeds | minutes |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
-        entry = entries.get(row.name)
-        if entry is None:
-            lines.append(f"| `{row.name}` | {_cell(row.part)} | {_cell(row.post)} | not made | | |")
-            continue
-        found = entry.found
-        counted = ", ".join(filter(None, (None if found.n is None else f"{found.n:,}", found.seeds)))
-        cells = (_cell(row.part), _cell(row.post), _cell(found.says), counted, f"{entry.took_s / 60:.1f}")
-        lines.append(f"| `{row.name}`{marks.get(row.name, '')} | {' | '.join(cells)} |")
-    lines += ["", *(f"- {_cell(note)}" for note in notes(rows, ledger)), "", "```sh"]
+        cells = shown[row.name].cells if row.name in shown else f"{NOT_MADE} | |"
+        lines.append(f"| `{row.name}`{marks.get(row.name, '')} | {_cell(row.part)} | {_cell(row.post)} | {cells} |")
+    lines += ["", *(f"- {_cell(note)}" for note in said), "", "```sh"]
     for row in rows:
         lines += [f"# {row.name}", *(f"ontick {command}" for command in row.commands)]
     return "\n".join([*lines, "```", ""])
+
+
+def _shown(entry: Entry) -> Shown:
+    found = entry.found
+    counted = ", ".join(filter(None, (None if found.n is None else f"{found.n:,}", found.seeds)))
+    cells = f"{_cell(found.says)} | {counted} | {entry.took_s / 60:.1f}"
+    return Shown(cells, _in_words(entry.origin), entry.row.commands)
 
 
 def bars_said(found: Json) -> list[str]:
@@ -128,10 +139,6 @@ def as_json(rows: Sequence[Row], ledger: Ledger) -> list[Json]:
             }
         made.append(said)
     return made
-
-
-def _usual(entries: dict[str, Entry]) -> tuple[str, str, str]:
-    return Counter(entry.origin for entry in entries.values()).most_common(1)[0][0]
 
 
 def _in_words(origin: tuple[str, str, str]) -> str:
