@@ -36,6 +36,7 @@ def provenance() -> dict[str, Any]:
             "architecture": platform.machine(),
             "processor": _processor(),
             "cores": usable_cores(),
+            "gpus": gpus(),
         },
         "git_revision": _git_revision(),
     }
@@ -46,6 +47,16 @@ def usable_cores() -> int:
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def gpus(known_to_the_driver: Path = Path("/proc/driver/nvidia/gpus")) -> list[str]:
+    """Return the names of the NVIDIA GPUs that Linux's driver knows; empty elsewhere.
+
+    The driver's own files are read, since asking torch would take a second, and it may not be installed.
+    """
+    told = [place.read_text(errors="replace") for place in sorted(known_to_the_driver.glob("*/information"))]
+    lines = [line.partition(":") for text in told for line in text.splitlines()]
+    return [value.strip() for name, _, value in lines if name.strip() == "Model" and value.strip()]
 
 
 def _version(package: str) -> str | None:

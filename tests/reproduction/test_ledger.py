@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ontick.records import Json
 from ontick.report.reproduction_tables import as_json, markdown, marks_of, notes
-from ontick.reproduction.ledger import RESULT, Ledger, Status
+from ontick.reproduction.ledger import RESULT, Ledger, Status, machine_in_words
 from ontick.reproduction.row import Found, Row
 
 
@@ -103,6 +103,12 @@ def test_results_of_another_version_or_machine_are_marked_and_said(done: Ledger)
     table = markdown(ROWS, done)
     assert "| `else`* | what is apart |  | 9\\|pipes | 3, 0-2 | 1.0 |" in table
     assert "# upon\nontick eval cartpole teacher\nontick cliff cartpole teacher\n" in table
+
+
+def test_a_machine_with_gpus_is_another_one() -> None:
+    machine: Json = {"processor": "P", "cores": 2}
+    assert machine_in_words(machine) == machine_in_words({**machine, "gpus": []}) == "P, 2 cores"
+    assert machine_in_words({**machine, "gpus": ["NVIDIA H200", "NVIDIA H200"]}) == "P, 2 cores, NVIDIA H200"
 
 
 def test_a_row_that_is_not_made_is_in_the_table_as_such(tmp_path: Path) -> None:

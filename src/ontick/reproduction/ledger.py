@@ -57,7 +57,8 @@ class Entry:
 
 def machine_in_words(machine: Mapping[str, Any]) -> str:
     """Say which machine it is, in a few words."""
-    return f"{machine.get('processor') or machine.get('architecture')}, {machine.get('cores')} cores"
+    said = f"{machine.get('processor') or machine.get('architecture')}, {machine.get('cores')} cores"
+    return ", ".join([said, *dict.fromkeys(machine.get("gpus") or ())])
 
 
 class Ledger:

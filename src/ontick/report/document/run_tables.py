@@ -110,6 +110,7 @@ def machine_table(run: Json) -> Table:
         "started (UTC)": run.get("started_utc"),
         "processor": machine.get("processor"),
         "cores": machine.get("cores"),
+        "GPUs": ", ".join(machine.get("gpus") or ()),
         "system": system,
         "git revision": run.get("git_revision"),
         "Python": run.get("python"),
