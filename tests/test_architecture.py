@@ -172,6 +172,7 @@ ORDER: tuple[str, ...] = (
     "learning.sft.transfer",
     "learning.sft.anchor",
     "learning.sft.general",
+    "learning.sft.talk",
     "learning.sft.rehearsal",
     "learning.sft.retention",
     "learning.sft.guard",

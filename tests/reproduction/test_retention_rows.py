@@ -16,7 +16,7 @@ from ontick.reproduction.goals import judged
 from ontick.reproduction.ledger import Entry, Ledger
 from ontick.reproduction.recipes import Recipe
 from ontick.reproduction.reproduce import Order, reproduce
-from ontick.reproduction.retention import ALL, ANCHORED, FREE, FULL, PILOT, QUICK, REHEARSED, TALKING, rows
+from ontick.reproduction.retention import ALL, ANCHORED, FREE, FULL, QUICK, TALKING, rows
 from ontick.reproduction.row import Found, Row
 from rows_here import give_here
 
@@ -25,11 +25,10 @@ TINY = replace(
     lander=replace(lunar_lander.QUICK, demonstrations=8, noisy=2, flights=2, more_flights=2, steps=2, whole_story=True),
     flights=2,
     anchored_steps=2,
-    rehearsed_steps=2,
     cartpole_steps=2,
     cartpole_kept_steps=2,
-    frontier_steps=2,
-    frontier_kept_steps=2,
+    flying_steps=2,
+    compared_steps=2,
 )
 
 
@@ -42,8 +41,8 @@ def test_the_chain_is_made_with_a_tiny_model(tmp_path: Path, monkeypatch: pytest
     ledger = Ledger(tmp_path / "rows", recipe)
     made = {row.name: entry for row in recipe if (entry := ledger.entry(row)) is not None}
     figures = {name: entry.found.figures for name, entry in made.items()}
-    trained = (PILOT, ANCHORED, REHEARSED)
-    assert [figures[name]["steps"] for name in trained] == [2, 2, 2]
+    trained = (FREE, ANCHORED)
+    assert [figures[name]["steps"] for name in trained] == [2, 2]
     assert figures[TALKING]["frozen"]["n"] == figures[TALKING]["hold"]["n"] == 2
     on_the_line = figures["averaged-kept"]["points"]
     drawn = points(made)
@@ -52,7 +51,7 @@ def test_the_chain_is_made_with_a_tiny_model(tmp_path: Path, monkeypatch: pytest
     ]
     took_s = {name: figures[name]["prepare_s"] + figures[name]["train_s"] for name in trained}
     added = judged(Recipe.RETENTION, made, quick=True, whole=False)["figures"]["training_time_added"]
-    assert took_s[PILOT] * (1 + added) == pytest.approx(sum(took_s.values()))
+    assert took_s[FREE] * (1 + added) == pytest.approx(sum(took_s.values()))
 
 
 def entry(figures: Json) -> Entry:
@@ -86,6 +85,6 @@ def test_the_points_are_shares_of_flights_and_of_what_the_base_knew() -> None:
 
 def test_the_quick_form_makes_the_pilots_alone_and_the_full_one_compares_the_ways() -> None:
     quick, full = ({row.name for row in rows("smollm2", size)} for size in (QUICK, FULL))
-    assert {PILOT, REHEARSED, TALKING, "talking-cartpole", f"asked-{PILOT}", f"asked-{TALKING}"} <= quick
-    assert full - quick >= {FREE, ALL, "averaged", "averaged-kept", f"asked-{ALL}", "ablation-slow"}
+    assert {FREE, ANCHORED, TALKING, "talking-cartpole", f"asked-{FREE}", f"asked-{TALKING}"} <= quick
+    assert full - quick >= {ALL, "averaged", "averaged-kept", f"asked-{ALL}", "ablation-slow"}
     assert not quick - full

@@ -12,20 +12,14 @@ from ontick.reproduction.tuning import tuning_for
 
 TASK = lunar_lander.TASK
 
-PILOT = "lora"
-"""The row of the lander's own recipe whose pilot is to talk."""
+FREE = "flying"
+"""The row of a training that keeps nothing: all ways to keep something begin there, or are compared with it."""
 
 ANCHORED = "anchored"
-"""The row in which it is brought near its base again, without reading a conversation in a step."""
-
-REHEARSED = "rehearsed"
-"""The row in which it gets its words back, from there."""
+"""The row in which that pilot is brought near its base again, without reading a conversation in a step."""
 
 TALKING = "talking"
 """The row of the pilot that lands and talks: between the base and that."""
-
-FREE = "flying"
-"""The row of a shorter training that keeps nothing: the ways to keep something begin there, or are compared with it."""
 
 ALL = "keep-all"
 """The way of all ways: aimed, anchored and rehearsing."""
@@ -33,11 +27,11 @@ ALL = "keep-all"
 NEARER = ("anchored at 20", "--keep.anchor 20")
 """How the pilot that is to talk is brought near its base: what that is called, and its options."""
 
-STEADILY = ("aimed at 12, anchored, divergence 6", "--keep.aim 12 --keep.anchor 20 --keep.kl 6 --keep.batch 2")
-"""How it rehearses from there."""
+BETWEEN = "0.5 0.6 0.7 0.8 0.9"
+"""Where between the base and that pilot the one that talks is looked for."""
 
 ANSWERS = "--keep.answer-tokens 32"
-"""How much of each conversation's answer is rehearsed."""
+"""How much of each conversation's answer is read."""
 
 KEEP_CARTPOLE = "--keep.aim 20 --keep.kl 3"
 """What the CartPole pilot rehearses: there are directions enough that are its prompts' alone."""
@@ -75,50 +69,31 @@ class Size:
     """In real time, of the pilots that are meant to talk."""
     anchored_steps: int
     """In which the lander's pilot is brought near its base again."""
-    rehearsed_steps: int
-    """In which it gets its words back."""
     cartpole_steps: int
     cartpole_kept_steps: int
-    frontier_steps: int = 0
-    """In which a pilot learns to fly by which the ways are compared; 0: they are not."""
-    frontier_kept_steps: int = 0
-    """In which each way gives that one its words back."""
+    flying_steps: int = 1200
+    """In which the lander's pilot learns to fly."""
+    compared_steps: int = 0
+    """In which each other way gives that one its words back; 0: they are not compared."""
 
 
-QUICK = Size(
-    lunar_lander.QUICK, flights=20, anchored_steps=200, rehearsed_steps=120, cartpole_steps=200, cartpole_kept_steps=60
-)
-FULL = replace(
-    QUICK,
-    lander=lunar_lander.FULL,
-    flights=50,
-    anchored_steps=600,
-    rehearsed_steps=260,
-    cartpole_steps=300,
-    frontier_steps=1200,
-    frontier_kept_steps=400,
-)
+QUICK = Size(lunar_lander.QUICK, flights=20, anchored_steps=200, cartpole_steps=200, cartpole_kept_steps=60)
+FULL = replace(QUICK, lander=lunar_lander.FULL, flights=50, anchored_steps=300, cartpole_steps=300, compared_steps=400)
 
 
 def rows(model: str, size: Size) -> tuple[Row, ...]:
     """Return the rows for a language model as the command line names it."""
-    compared = size.frontier_steps > 0
-    narrow = NARROW if compared else {}
-    made = chosen(lunar_lander.rows(model, size.lander), ["noisy", "mlp", PILOT, *narrow])
-    if compared:
-        made.append(_flying(model, size))
-        made += [
-            _kept(name, FREE, what, options, size.frontier_kept_steps, model, size)
-            for name, (what, options) in KEPT.items()
-        ]
+    narrow, ways = (NARROW, KEPT) if size.compared_steps else ({}, {})
+    made = chosen(lunar_lander.rows(model, size.lander), ["noisy", "mlp", *narrow])
+    made.append(_flying(model, size))
+    made += [_kept(name, *way, size.compared_steps, model, size) for name, way in ways.items()]
+    if ways:
         made += [_averaged(name, of, size) for name, of in AVERAGED.items()]
-    made.append(_kept(ANCHORED, PILOT, *NEARER, size.anchored_steps, model, size))
-    made.append(_kept(REHEARSED, ANCHORED, *STEADILY, size.rehearsed_steps, model, size))
+    made.append(_kept(ANCHORED, *NEARER, size.anchored_steps, model, size))
     made.append(_talking(model, size))
     made += [row for row in cartpole.rows(model, cartpole.FULL) if row.name == "box"]
     made += _cartpole(model, size)
-    asked = [*narrow, FREE, *KEPT] if compared else []
-    made += [_asked(name, TASK, model) for name in (*asked, PILOT, TALKING)]
+    made += [_asked(name, TASK, model) for name in (*narrow, FREE, *ways, TALKING)]
     made.append(_asked("talking-cartpole", cartpole.TASK, model))
     return tuple(made)
 
@@ -128,35 +103,35 @@ def _flying(model: str, size: Size) -> Row:
     tuning = tuning_for(model)
     return Row(
         FREE,
-        f"LoRA that keeps nothing, {size.frontier_steps} steps",
+        f"LoRA that keeps nothing, {size.flying_steps} steps",
         "",
         (
             f"train {TASK} lora --data noisy/data --to {FREE}/pilot --base {shlex.quote(model)} {lunar_lander.PROMPT} "
-            f"{_lessons(tuning.long_lora, size.frontier_steps)}",
+            f"{_lessons(tuning.long_lora, size.flying_steps)}",
             _frozen(FREE, size),
         ),
         figures.trained(figures.flights("hold", last=1)),
         after=("noisy", "mlp"),
         extras=("train",),
         memory_mb=tuning.memory_mb,
-        minutes=2 + size.frontier_steps / lunar_lander.STEPS_A_MINUTE["lora"],
+        minutes=2 + size.flying_steps / lunar_lander.STEPS_A_MINUTE["lora"],
     )
 
 
-def _kept(name: str, parent: str, what: str, keep: str, steps: int, model: str, size: Size) -> Row:
-    """Return a row that goes on from the pilot of the row ``parent`` and keeps what the base knows, and flies."""
+def _kept(name: str, what: str, keep: str, steps: int, model: str, size: Size) -> Row:
+    """Return a row that goes on from the pilot that only flies and gives it its words back."""
     tuning = tuning_for(model)
     return Row(
         name,
-        f"{parent}, {what}: {steps} steps from there",
+        f"{FREE}, {what}: {steps} steps from there",
         "",
         (
-            f"train {TASK} lora --from {parent}/pilot --data noisy/data --to {name}/pilot "
+            f"train {TASK} lora --from {FREE}/pilot --data noisy/data --to {name}/pilot "
             f"{_lessons(tuning.rate(0.5 * tuning.long_rate), steps)} {keep} {ANSWERS}",
             _frozen(name, size),
         ),
         figures.trained(figures.flights("hold", last=1)),
-        after=(parent, "noisy", "mlp"),
+        after=(FREE, "noisy", "mlp"),
         extras=("train",),
         memory_mb=tuning.memory_mb + 1000,
         minutes=_minutes(steps) + 5,
@@ -170,15 +145,15 @@ def _talking(model: str, size: Size) -> Row:
         f"that, averaged with the base; {size.flights} flights in real time",
         "",
         (
-            f"average {REHEARSED}/pilot --to {TALKING}/pilot --shares 0.5 0.6 0.7 --episodes {size.lander.flights}",
+            f"average {ANCHORED}/pilot --to {TALKING}/pilot --shares {BETWEEN} --episodes {size.lander.flights}",
             _frozen(TALKING, size),
             f"eval {TASK} pilot:{TALKING}/pilot --episodes {size.flights} {_in_time(model)}",
         ),
         figures.flights("frozen", "hold", last=2),
-        after=(REHEARSED,),
+        after=(ANCHORED,),
         extras=("train",),
         memory_mb=1500,
-        minutes=6 + size.flights / 8,
+        minutes=10 + size.flights / 8,
     )
 
 

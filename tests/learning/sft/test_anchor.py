@@ -12,15 +12,17 @@ from torch import nn
 
 import students
 from ontick.errors import OntickError
-from ontick.learning.sft import moments
+from ontick.learning.sft import keeping, moments
 from ontick.learning.sft.aim import everywhere
 from ontick.learning.sft.anchor import Anchor
+from ontick.learning.sft.general import SHIPPED, choose_chats
 from ontick.learning.sft.model import make_student
 from ontick.learning.sft.moments import Texts, sensitivities
 from ontick.learning.sft.plan import Lesson
 from ontick.learning.sft.settings import KeepOptions
 from ontick.learning.sft.shared import BatchReader, SharedPrefix, WholePrompts
 from ontick.learning.sft.train import fine_tune
+from ontick.models.hf.write import write_many
 from ontick.tasks import find_task
 
 _torch: Any = torch
@@ -100,3 +102,22 @@ def test_what_cannot_be_anchored_is_refused() -> None:
         replace(students.settings(), keep=KeepOptions(anchor=1)).check()
     with pytest.raises(OntickError, match="cannot be negative"):
         replace(students.lora(), keep=KeepOptions(anchor=-1)).check()
+
+
+def test_only_what_is_heard_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    students.rehearse_few(tmp_path, monkeypatch)
+    monkeypatch.setattr(keeping, "HEARD_BY", 2)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    asked = list[int]()
+
+    def counting(model: Any, prompts: Any, *more: Any) -> Any:
+        asked.append(len(prompts))
+        return write_many(model, prompts, *more)
+
+    monkeypatch.setattr("ontick.learning.sft.talk.write_many", counting)
+    many = len(choose_chats(SHIPPED))
+    assert many > 2
+    for name, keep in (("anchored", KeepOptions(anchor=1)), ("rehearsed", KeepOptions(anchor=1, kl=1))):
+        learnt = replace(students.lora(steps=1), keep=replace(keep, answer_tokens=4))
+        fine_tune(CARTPOLE, Lesson(students.taught_states(300)), learnt, tmp_path / name)
+    assert asked == [2, many - 2], "and the others when they are rehearsed"

@@ -28,6 +28,7 @@ from ontick.learning.sft.rehearsal import Keeper, Rehearsal, divergence, rehears
 from ontick.learning.sft.retention import Retention
 from ontick.learning.sft.settings import KeepChanges, KeepOptions, SftSettings, settings_of
 from ontick.learning.sft.shared import BatchReader, SharedPrefix, WholePrompts, fitting_reader
+from ontick.learning.sft.talk import talk_of
 from ontick.learning.sft.tokens import with_conversations
 from ontick.learning.sft.train import fine_tune
 from ontick.models.base import Message, ModelOptions
@@ -58,7 +59,8 @@ def tiny() -> Loaded:
 
 
 def rehearsal(base: Loaded | None = None, chats: Sequence[Chat] = CHATS, digest: str = "some weights") -> Rehearsal:
-    return rehearsal_of(base or tiny(), chats, 6, digest)
+    base = base or tiny()
+    return rehearsal_of(base, talk_of(base, chats, 6, digest), digest)
 
 
 @pytest.fixture(autouse=True)
@@ -100,8 +102,8 @@ def test_what_is_rehearsed_is_what_the_base_says_and_thinks() -> None:
     speaker = HuggingFace(str(students.tiny_model()), options=EXACT)
     conversation = Conversation(base.tokenizer, base.name)
     for number, chat in enumerate(CHATS):
-        whole = [*made.prefix, *made.chats[number].tolist()]
-        begins = len(made.prefix) + made.answers[number]
+        whole = [*made.talk.prefix, *made.talk.chats[number].tolist()]
+        begins = len(made.talk.prefix) + made.talk.answers[number]
         prompt = conversation.tokens.tokens(chat if chat[-1].role == "user" else chat[:-1])
         assert whole[:begins] == prompt
         said = speaker.complete(chat, 6) if chat[-1].role == "user" else None
@@ -109,7 +111,7 @@ def test_what_is_rehearsed_is_what_the_base_says_and_thinks() -> None:
             assert whole[begins:][: len(said.tokens or ())] == list(said.tokens or ())
         else:
             assert base.tokenizer.decode(whole[begins:], skip_special_tokens=True) == chat[-1].content
-        thought = torch.log_softmax(alone(base.model, whole), -1)[len(made.prefix) : -1]
+        thought = torch.log_softmax(alone(base.model, whole), -1)[len(made.talk.prefix) : -1]
         kept = torch.tensor(made.logprobs[number])
         likeliest = torch.tensor(made.tokens[number].astype(np.int64))
         torch.testing.assert_close(kept, thought.gather(1, likeliest), atol=1e-3, rtol=1e-3)
@@ -123,14 +125,38 @@ def test_it_is_made_once_for_the_same_weights_and_conversations(monkeypatch: pyt
     def anew(*_: Any) -> Any:
         pytest.fail("it is made anew")
 
-    monkeypatch.setattr("ontick.learning.sft.rehearsal.write_many", anew)
+    monkeypatch.setattr("ontick.learning.sft.talk.write_many", anew)
+    monkeypatch.setattr("ontick.learning.sft.rehearsal.read_logits", anew)
     again = rehearsal(base)
-    assert again.prefix == first.prefix
-    assert again.answers == first.answers
-    for one, other in zip((*first.chats, *first.logprobs), (*again.chats, *again.logprobs), strict=True):
+    assert again.talk.prefix == first.talk.prefix
+    assert again.talk.answers == first.talk.answers
+    pairs = zip((*first.talk.chats, *first.logprobs), (*again.talk.chats, *again.logprobs), strict=True)
+    for one, other in pairs:
         np.testing.assert_array_equal(one, other)
     monkeypatch.undo()
     assert len(rehearsal(base, CHATS[:2], "other weights")) == 2
+
+
+def test_an_answer_is_made_once_whatever_else_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    base, asked = tiny(), list[int]()
+
+    def counting(model: Any, prompts: Any, *more: Any) -> Any:
+        asked.append(len(prompts))
+        return write_many(model, prompts, *more)
+
+    monkeypatch.setattr("ontick.learning.sft.talk.write_many", counting)
+    more = (Message("user", "4 4 left"),)
+    first = talk_of(base, CHATS[:2], 6, "some weights")
+    both = talk_of(base, (more, *CHATS), 6, "some weights")
+    assert asked == [1, 2], "one of the conversations has an answer of its own"
+    for number in range(2):
+        one, other = ([*talk.prefix, *talk.chats[n].tolist()] for talk, n in ((first, number), (both, number + 1)))
+        assert one == other
+    (place,) = (cache_folder() / "answers").iterdir()
+    for damaged in (place.read_text()[:-9], "[]", '{"1 2": []}', '{"1 2": "no"}'):
+        place.write_text(damaged)
+        assert talk_of(base, CHATS[:1], 6, "some weights").chats[0].tolist()
+    assert asked == [1, 2, 1, 1, 1, 1]
 
 
 @given(st.lists(st.floats(-6, 6), min_size=24, max_size=24), st.integers(1, 6))
@@ -149,7 +175,7 @@ def test_the_divergence_of_a_few_tokens_is_never_more_than_that_of_all(draws: li
 
 def test_the_base_itself_costs_no_divergence_and_its_own_words_some_surprise() -> None:
     base, made = tiny(), rehearsal()
-    reader = fitting_reader(base.model, made.prefix, [chat[:-1].tolist() for chat in made.chats])
+    reader = fitting_reader(base.model, made.talk.prefix, [chat[:-1].tolist() for chat in made.talk.chats])
     batch, kept = Keeper(made, reader, kl=1, replay=0).batch([0, 1, 2])
     with torch.no_grad():
         logits = reader.logits(base.model, batch)
@@ -160,8 +186,8 @@ def test_the_base_itself_costs_no_divergence_and_its_own_words_some_surprise() -
     surprise = Keeper(made, reader, kl=0, replay=3).loss(logits, kept)
     expected, places = 0.0, 0
     for number in range(len(made)):
-        whole = [*made.prefix, *made.chats[number].tolist()]
-        begins = len(made.prefix) + made.answers[number]
+        whole = [*made.talk.prefix, *made.talk.chats[number].tolist()]
+        begins = len(made.talk.prefix) + made.talk.answers[number]
         said = torch.log_softmax(alone(base.model, whole), -1)
         expected -= sum(float(said[place - 1, whole[place]]) for place in range(begins, len(whole)))
         places += len(whole) - begins

@@ -38,7 +38,7 @@ from ontick.learning.sft.settings import (
 )
 from ontick.learning.sft.tokens import draw_order
 from ontick.learning.sft.train import fine_tune, train_language_model
-from ontick.learning.sft.trainer import AnswerTrainer, score
+from ontick.learning.sft.trainer import AnswerTrainer, score, traded
 from ontick.models.base import ModelOptions
 from ontick.pilots.card import Kind, PilotCard, read_card
 from ontick.tasks import find_task
@@ -131,6 +131,12 @@ def test_evaluations_are_ordered_by_success_then_reward_then_step() -> None:
     scores = [score(rate, reward, 2, step) for rate, reward, step in ordered]
     assert scores == sorted(scores)
     assert len(set(scores)) == len(scores)
+
+
+def test_a_clearly_better_flight_outweighs_a_hair_of_knowledge() -> None:
+    worse, better = (score(1.0, reward, 20, 0) for reward in (190.5, 250.7))
+    assert traded(worse, 1.0, 0.5) < traded(better, 1 / 1.0002, 0.5)
+    assert traded(worse, 1.0, 0.5) > traded(better, 52 / 53, 0.5), "but no question"
 
 
 def test_training_stops_when_it_is_good_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,11 @@ from ontick.learning.sft.anchor import Anchor
 from ontick.learning.sft.general import Chat, choose_chats
 from ontick.learning.sft.model import Student, load_word
 from ontick.learning.sft.moments import Texts, sensitivities
-from ontick.learning.sft.rehearsal import Keeper, Rehearsal, rehearsal_of
+from ontick.learning.sft.rehearsal import Keeper, rehearsal_of
 from ontick.learning.sft.retention import Retention
 from ontick.learning.sft.settings import SftSettings
 from ontick.learning.sft.shared import BatchReader
+from ontick.learning.sft.talk import Talk, talk_of
 from ontick.learning.sft.tokens import Examples
 from ontick.learning.sft.transfer import transfer
 from ontick.models.base import ModelOptions
@@ -100,27 +101,31 @@ class Preparation:
         base = load_word(settings.base, ModelOptions(dtype=settings.dtype, device=settings.device))
         keeper = aim = anchor = None
         if known.chats:
-            rehearsal = self._rehearsal(base, known.chats)
-            if settings.keep.rehearses:
-                keeper = Keeper(rehearsal, self.reader, kl=settings.keep.kl, replay=settings.keep.replay)
-            if settings.keep.knows_layers:
-                aim, anchor = self._layers(rehearsal, goes_on=goes_on)
+            keep = settings.keep
+            talk = self._talk(base, known.chats)
+            if keep.rehearses:
+                keeper = Keeper(rehearsal_of(base, talk, self.digest), self.reader, kl=keep.kl, replay=keep.replay)
+            if keep.knows_layers:
+                aim, anchor = self._layers(talk, goes_on=goes_on)
         retention = self._retention(base, known.questions) if measures else None
         return Kept(keeper, retention, aim, anchor)
 
-    def _rehearsal(self, base: Loaded, chats: Sequence[Chat]) -> Rehearsal:
+    def _talk(self, base: Loaded, chats: Sequence[Chat]) -> Talk:
+        """Return the conversations with the base's answers; where nothing is rehearsed, those that will be heard."""
+        keep = self.settings.keep
         guard.check_same_chats(self.student.asker.conversation, Conversation(base.tokenizer, base.name), chats)
-        return rehearsal_of(base, chats, self.settings.keep.answer_tokens, self.digest, self.progress)
+        read = chats if keep.rehearses else [chats[number] for number in guard.spread(len(chats), HEARD_BY)]
+        return talk_of(base, read, keep.answer_tokens, self.digest, self.progress)
 
     def _retention(self, base: Loaded, questions: Sequence[Question]) -> Retention:
         some = guard.spread(len(self.examples.suffixes), guard.LOOKED_AT)
         return Retention(base, questions, [self.examples.whole(number) for number in some], self.digest)
 
-    def _layers(self, rehearsal: Rehearsal, *, goes_on: bool) -> tuple[Aim | None, Anchor | None]:
+    def _layers(self, talk: Talk, *, goes_on: bool) -> tuple[Aim | None, Anchor | None]:
         """Return what holds an adapter in each of its layers."""
         model, reader, keep = self.student.model, self.reader, self.settings.keep
         aim = anchor = None
-        heard = _talk(rehearsal, HEARD_BY)
+        heard = _some(talk, HEARD_BY)
         if keep.aim:
             directions = directions_of(model, reader, self._flying(AIMED_BY), heard, keep.aim)
             aim = Aim(model, directions)
@@ -129,7 +134,7 @@ class Preparation:
         else:
             directions = everywhere(model, reader, heard)
         if keep.anchor:
-            followed = sensitivities(model, reader, _talk(rehearsal, ANCHORED_BY))
+            followed = sensitivities(model, reader, _some(talk, ANCHORED_BY))
             anchor = Anchor(model, directions, followed, keep.anchor)
         return aim, anchor
 
@@ -140,7 +145,7 @@ class Preparation:
         return Texts(self.examples.prefix, [suffixes[number].tolist() for number in some])
 
 
-def _talk(rehearsal: Rehearsal, count: int) -> Texts:
+def _some(talk: Talk, count: int) -> Texts:
     """Return some conversations; what all begin with counts as often as they do."""
-    some = guard.spread(len(rehearsal), count)
-    return Texts([], [[*rehearsal.prefix, *rehearsal.chats[number].tolist()] for number in some])
+    chosen = guard.spread(len(talk), count)
+    return Texts([], [[*talk.prefix, *talk.chats[number].tolist()] for number in chosen])

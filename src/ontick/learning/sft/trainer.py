@@ -41,6 +41,9 @@ _Callback: Any = transformers.TrainerCallback
 
 SCORE = "eval_score"
 
+REWARD = 100.0
+"""In the size of what a good flight of either task is worth: below it a reward counts as it is, above less and less."""
+
 READ, LEARNT, KEPT = "read", "learnt", "kept"
 """The parts of a batch: what the model reads, what it learns of the flights, and what it keeps of conversations."""
 
@@ -139,7 +142,7 @@ class Examiner:
 def score(success_rate: float, reward_mean: float, episodes: int, step: int) -> float:
     """Return a number that orders evaluations by success, then reward, then how much has been learnt from."""
     # Success rates differ by 1 / episodes at least; the reward moves it by less than half of that.
-    return success_rate + reward_mean / (1 + abs(reward_mean)) / (4 * episodes) + 1e-12 * step
+    return success_rate + reward_mean / (REWARD + abs(reward_mean)) / (4 * episodes) + 1e-12 * step
 
 
 def traded(flown: float, kept: float, tradeoff: float) -> float:
