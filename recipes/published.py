@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import tyro
 
 from ontick.errors import OntickError
 from ontick.models.catalog import EMBEDDED
+from ontick.report.reproduced_rows import shown_in
 from ontick.report.reproduction_tables import markdown
 from ontick.report.terminal import say_step
 from ontick.reproduction.goals import judged
@@ -43,7 +44,7 @@ def script(
     name: str,
     recipe: Recipe,
     page: Path = RESULTS,
-    publish: Callable[[Mapping[str, Entry]], None] = lambda made: None,
+    publish: Callable[[Mapping[str, Entry], Collection[str]], None] = lambda made, shown: None,
 ) -> None:
     """Make a recipe's rows as the command line asks for; the last line is one JSON object, as a benchmark's is.
 
@@ -51,7 +52,7 @@ def script(
         name: the script's.
         recipe: whose rows are made.
         page: where its table goes.
-        publish: does what else is to be done when it goes there whole.
+        publish: does what else is to be done when it goes there, with the rows made and the names of all rows shown.
     """
     try:
         asked = tyro.cli(Script)
@@ -62,17 +63,16 @@ def script(
         raise SystemExit(f"{name}: {error}") from error
     ledger = Ledger(folder, rows)
     made = ledger.entries()
-    whole = len(made) == len(rows)
     if asked.publish:
-        put(f"{recipe}-quick" if asked.quick else recipe.value, lambda before: markdown(rows, ledger, before), page)
-        if whole:
-            publish(made)
-    found = judged(recipe, made, quick=asked.quick, whole=whole)
+        place = f"{recipe}-quick" if asked.quick else recipe.value
+        table = put(place, lambda before: markdown(rows, ledger, before), page)
+        publish(made, {*shown_in(table)})
+    found = judged(recipe, made, quick=asked.quick, whole=len(made) == len(rows))
     print(json.dumps({"benchmark": name, "model": asked.model, **found, "failed": done.failed}), flush=True)
 
 
-def put(name: str, table_after: Callable[[str], str], results: Path = RESULTS) -> None:
-    """Put a table between the marks of its name, in place of what stood there, of which it is made.
+def put(name: str, table_after: Callable[[str], str], results: Path = RESULTS) -> str:
+    """Put a table between the marks of its name, in place of what stood there, of which it is made; return it.
 
     Raises:
         ValueError: the page has no such marks.
@@ -82,4 +82,6 @@ def put(name: str, table_after: Callable[[str], str], results: Path = RESULTS) -
     stood, ended, after = rest.partition(end)
     if not found or not ended:
         raise ValueError(f"{results} has no marks {begin.strip()} and {end.strip()}")
-    results.write_text(f"{before}{begin}\n{table_after(stood)}\n{end}{after}")
+    table = table_after(stood)
+    results.write_text(f"{before}{begin}\n{table}\n{end}{after}")
+    return table

@@ -11,12 +11,12 @@ import students
 from ontick.records import Json
 from ontick.reproduction import lunar_lander
 from ontick.reproduction import reproduce as module
-from ontick.reproduction.frontier import LINES, points
+from ontick.reproduction.frontier import BASE, LINES, points, with_those_before
 from ontick.reproduction.goals import judged
 from ontick.reproduction.ledger import Entry, Ledger
 from ontick.reproduction.recipes import Recipe
 from ontick.reproduction.reproduce import Order, reproduce
-from ontick.reproduction.retention import ALL, ANCHORED, FREE, FULL, QUICK, TALKING, rows
+from ontick.reproduction.retention import ALL, ANCHORED, FREE, FULL, QUICK, REHEARSED, TALKING, rows
 from ontick.reproduction.row import Found, Row
 from rows_here import give_here
 
@@ -25,6 +25,7 @@ TINY = replace(
     lander=replace(lunar_lander.QUICK, demonstrations=8, noisy=2, flights=2, more_flights=2, steps=2, whole_story=True),
     flights=2,
     anchored_steps=2,
+    rehearsed_steps=2,
     cartpole_steps=2,
     cartpole_kept_steps=2,
     flying_steps=2,
@@ -41,14 +42,14 @@ def test_the_chain_is_made_with_a_tiny_model(tmp_path: Path, monkeypatch: pytest
     ledger = Ledger(tmp_path / "rows", recipe)
     made = {row.name: entry for row in recipe if (entry := ledger.entry(row)) is not None}
     figures = {name: entry.found.figures for name, entry in made.items()}
-    trained = (FREE, ANCHORED)
-    assert [figures[name]["steps"] for name in trained] == [2, 2]
+    trained = (FREE, ANCHORED, REHEARSED)
+    assert [figures[name]["steps"] for name in trained] == [2, 2, 2]
     assert figures[TALKING]["frozen"]["n"] == figures[TALKING]["hold"]["n"] == 2
-    on_the_line = figures["averaged-kept"]["points"]
     drawn = points(made)
-    assert [point["name"] for point in drawn if point.get("line") == LINES[ALL]] == [
-        f"{point['share']:g}" for point in on_the_line
-    ]
+    for name, of in (("averaged-kept", ALL), (TALKING, REHEARSED)):
+        on_the_line = [point["name"] for point in drawn if point.get("line") == LINES[of]]
+        assert on_the_line == [f"{point['share']:g}" for point in figures[name]["points"]]
+        assert len(on_the_line) >= 4
     took_s = {name: figures[name]["prepare_s"] + figures[name]["train_s"] for name in trained}
     added = judged(Recipe.RETENTION, made, quick=True, whole=False)["figures"]["training_time_added"]
     assert took_s[FREE] * (1 + added) == pytest.approx(sum(took_s.values()))
@@ -64,7 +65,7 @@ def test_the_points_are_shares_of_flights_and_of_what_the_base_knew() -> None:
         FREE: entry({"hold": {"landed": 10, "n": 10}}),
         f"asked-{FREE}": entry({"still_right_share": 0.25}),
         # Two sets of flights: those with time frozen are compared.
-        TALKING: entry({"frozen": {"landed": 9, "n": 10}, "hold": {"landed": 1, "n": 10}}),
+        TALKING: entry({"frozen": {"landed": 9, "n": 10}, "hold": {"landed": 1, "n": 10}, "points": []}),
         f"asked-{TALKING}": entry(asked),
         "keep-kl": entry({"hold": {"landed": 1, "n": 2}}),
         # Asked, but never flown; and flown, but of a base that knew nothing.
@@ -76,15 +77,22 @@ def test_the_points_are_shares_of_flights_and_of_what_the_base_knew() -> None:
         ),
     }
     assert points(made) == [
-        {"name": "the base, untrained", "kind": "end", "flown": 0.0, "kept": 1.0},
-        {"name": "keeps nothing", "kind": "end", "flown": 1.0, "kept": 0.25},
-        {"name": "the pilot", "kind": "kept", "flown": 0.9, "kept": 0.75},
-        {"name": "0.5", "line": LINES[FREE], "flown": 0.25, "kept": 0.9},
+        {"row": BASE, "name": "the base, untrained", "kind": "end", "flown": 0.0, "kept": 1.0},
+        {"row": FREE, "name": "keeps nothing", "kind": "end", "flown": 1.0, "kept": 0.25},
+        {"row": TALKING, "name": "the pilot", "kind": "kept", "flown": 0.9, "kept": 0.75},
+        {"row": "averaged", "name": "0.5", "line": LINES[FREE], "flown": 0.25, "kept": 0.9},
     ]
+
+
+def test_points_of_an_earlier_picture_stay_while_their_rows_stand_in_the_table() -> None:
+    before = [{"row": row, "name": f"{row}, before"} for row in (BASE, FREE, "averaged", "averaged", "keep-kl")]
+    found = [{"row": row, "name": f"{row}, anew"} for row in (BASE, "averaged")]
+    names = [point["name"] for point in with_those_before(found, before, (FREE, "averaged", TALKING))]
+    assert names == [f"{FREE}, before", f"{BASE}, anew", "averaged, anew"]
 
 
 def test_the_quick_form_makes_the_pilots_alone_and_the_full_one_compares_the_ways() -> None:
     quick, full = ({row.name for row in rows("smollm2", size)} for size in (QUICK, FULL))
-    assert {FREE, ANCHORED, TALKING, "talking-cartpole", f"asked-{FREE}", f"asked-{TALKING}"} <= quick
+    assert {FREE, ANCHORED, REHEARSED, TALKING, "talking-cartpole", f"asked-{FREE}", f"asked-{TALKING}"} <= quick
     assert full - quick >= {ALL, "averaged", "averaged-kept", f"asked-{ALL}", "ablation-slow"}
     assert not quick - full

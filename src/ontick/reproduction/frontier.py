@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from ontick.records import Json
 from ontick.reproduction.ledger import Entry
-from ontick.reproduction.retention import ALL, AVERAGED, FREE, KEPT, NARROW, TALKING
+from ontick.reproduction.retention import ALL, AVERAGED, FREE, KEPT, NARROW, REHEARSED, TALKING
 
-LINES = {FREE: "between the base and what keeps nothing", ALL: "between the base and what keeps most"}
+BASE = "base"
+"""Stands for a row, of which the base has none."""
+
+LINES = {
+    FREE: "between the base and what keeps nothing",
+    ALL: "between the base and what is kept in all ways",
+    REHEARSED: "between the base and what is anchored, then rehearses",
+}
 """What a line between the base and a row's pilot is called."""
 
 
 def points(made: Mapping[str, Entry]) -> list[Json]:
     """Return a point for the base, each way whose flights and questions are made, and each share of the lines.
 
-    Each has ``name``, ``flown`` (the share of flights that land, time frozen) and ``kept`` (the share of the base's
-    right answers that are still right), and either its ``kind`` or the ``line`` that it is on: see `plot_frontier`.
+    Each has its ``row``, ``name``, ``flown`` (the share of flights that land, time frozen) and ``kept`` (the share of
+    the base's right answers that are still right), and either its ``kind`` or the ``line`` that it is on: see
+    `plot_frontier`.
     """
-    found: list[Json] = [{"name": "the base, untrained", "kind": "end", "flown": 0.0, "kept": 1.0}]
+    found: list[Json] = [{"row": BASE, "name": "the base, untrained", "kind": "end", "flown": 0.0, "kept": 1.0}]
     ways = {FREE: ("keeps nothing", "end")}
     ways |= {name: (what, "narrow") for name, what in NARROW.items()}
     ways |= {name: (what, "kept") for name, (what, _) in KEPT.items()}
@@ -28,11 +36,20 @@ def points(made: Mapping[str, Entry]) -> list[Json]:
             flights, asked = made[name].found.figures, made[f"asked-{name}"].found.figures
             flown, kept = flights.get("frozen") or flights["hold"], asked["still_right_share"]
             if kept is not None:  # a base that answers nothing right has nothing to keep
-                found.append({"name": what, "kind": kind, "flown": flown["landed"] / flown["n"], "kept": kept})
-    for name, of in AVERAGED.items():
+                share = flown["landed"] / flown["n"]
+                found.append({"row": name, "name": what, "kind": kind, "flown": share, "kept": kept})
+    for name, of in {**AVERAGED, TALKING: REHEARSED}.items():
         if name in made:
             for point in made[name].found.figures["points"]:
                 flown, kept = point["flown"], point["retention"]["still_right_share"]
                 share = flown["landed"] / flown["n"]
-                found.append({"name": f"{point['share']:g}", "line": LINES[of], "flown": share, "kept": kept})
+                found.append(
+                    {"row": name, "name": f"{point['share']:g}", "line": LINES[of], "flown": share, "kept": kept}
+                )
     return found
+
+
+def with_those_before(found: Sequence[Json], before: Sequence[Json], rows: Collection[str]) -> list[Json]:
+    """Return the points ``found`` and, of those of an earlier picture, what is of others of the ``rows`` shown."""
+    anew = {point["row"] for point in found}
+    return [*(point for point in before if point["row"] in {*rows} - anew), *found]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from ontick.records import Json
 from ontick.reproduction.ledger import Entry
 from ontick.reproduction.recipes import Recipe
-from ontick.reproduction.retention import ANCHORED, FREE, TALKING
+from ontick.reproduction.retention import ANCHORED, FREE, REHEARSED, TALKING
 
 MUST: Mapping[Recipe, Mapping[str, str]] = {
     Recipe.CARTPOLE: {
@@ -135,7 +135,7 @@ def _took_s(training: Json) -> float:
     return training["train_s"] + (training.get("prepare_s") or 0.0)
 
 
-_TRAININGS = {"": (FREE, ANCHORED), "cartpole_": ("flying-cartpole", "talking-cartpole")}
+_TRAININGS = {"": (FREE, ANCHORED, REHEARSED), "cartpole_": ("flying-cartpole", "talking-cartpole")}
 """The rows that a pilot which talks is trained in, one after another; the first alone makes one that only flies."""
 
 _FIGURES: Mapping[Recipe, Callable[[Mapping[str, Entry]], Json]] = {

@@ -18,6 +18,9 @@ FREE = "flying"
 ANCHORED = "anchored"
 """The row in which that pilot is brought near its base again, without reading a conversation in a step."""
 
+REHEARSED = "rehearsed"
+"""The row in which it rehearses what its base says, from there."""
+
 TALKING = "talking"
 """The row of the pilot that lands and talks: between the base and that."""
 
@@ -26,6 +29,9 @@ ALL = "keep-all"
 
 NEARER = ("anchored at 20", "--keep.anchor 20")
 """How the pilot that is to talk is brought near its base: what that is called, and its options."""
+
+STEADILY = ("divergence 8, two conversations a step", "--keep.kl 8 --keep.batch 2")
+"""How it rehearses."""
 
 BETWEEN = "0.5 0.6 0.7 0.8 0.9"
 """Where between the base and that pilot the one that talks is looked for."""
@@ -53,7 +59,7 @@ KEPT = {
 """Ways to give a pilot that only flies its words back: what each is called, and its options."""
 
 AVERAGED = {"averaged": FREE, "averaged-kept": ALL}
-"""Lines between the base and a row's pilot."""
+"""Lines between the base and a row's pilot that are made to be compared."""
 
 SHARES = "0.2 0.4 0.6 0.8"
 """Where on such a line it is looked."""
@@ -69,6 +75,8 @@ class Size:
     """In real time, of the pilots that are meant to talk."""
     anchored_steps: int
     """In which the lander's pilot is brought near its base again."""
+    rehearsed_steps: int
+    """In which it rehearses, from there."""
     cartpole_steps: int
     cartpole_kept_steps: int
     flying_steps: int = 1200
@@ -77,8 +85,10 @@ class Size:
     """In which each other way gives that one its words back; 0: they are not compared."""
 
 
-QUICK = Size(lunar_lander.QUICK, flights=20, anchored_steps=200, cartpole_steps=200, cartpole_kept_steps=60)
-FULL = replace(QUICK, lander=lunar_lander.FULL, flights=50, anchored_steps=300, cartpole_steps=300, compared_steps=400)
+QUICK = Size(
+    lunar_lander.QUICK, flights=20, anchored_steps=200, rehearsed_steps=150, cartpole_steps=200, cartpole_kept_steps=60
+)
+FULL = replace(QUICK, lander=lunar_lander.FULL, flights=50, cartpole_steps=300, compared_steps=400)
 
 
 def rows(model: str, size: Size) -> tuple[Row, ...]:
@@ -86,10 +96,11 @@ def rows(model: str, size: Size) -> tuple[Row, ...]:
     narrow, ways = (NARROW, KEPT) if size.compared_steps else ({}, {})
     made = chosen(lunar_lander.rows(model, size.lander), ["noisy", "mlp", *narrow])
     made.append(_flying(model, size))
-    made += [_kept(name, *way, size.compared_steps, model, size) for name, way in ways.items()]
+    made += [_kept(name, FREE, *way, size.compared_steps, model, size) for name, way in ways.items()]
     if ways:
         made += [_averaged(name, of, size) for name, of in AVERAGED.items()]
-    made.append(_kept(ANCHORED, *NEARER, size.anchored_steps, model, size))
+    made.append(_kept(ANCHORED, FREE, *NEARER, size.anchored_steps, model, size))
+    made.append(_kept(REHEARSED, ANCHORED, *STEADILY, size.rehearsed_steps, model, size))
     made.append(_talking(model, size))
     made += [row for row in cartpole.rows(model, cartpole.FULL) if row.name == "box"]
     made += _cartpole(model, size)
@@ -118,20 +129,20 @@ def _flying(model: str, size: Size) -> Row:
     )
 
 
-def _kept(name: str, what: str, keep: str, steps: int, model: str, size: Size) -> Row:
-    """Return a row that goes on from the pilot that only flies and gives it its words back."""
+def _kept(name: str, parent: str, what: str, keep: str, steps: int, model: str, size: Size) -> Row:
+    """Return a row that goes on from the pilot of the row ``parent`` and keeps what the base knows, and flies."""
     tuning = tuning_for(model)
     return Row(
         name,
-        f"{FREE}, {what}: {steps} steps from there",
+        f"{parent}, {what}: {steps} steps from there",
         "",
         (
-            f"train {TASK} lora --from {FREE}/pilot --data noisy/data --to {name}/pilot "
+            f"train {TASK} lora --from {parent}/pilot --data noisy/data --to {name}/pilot "
             f"{_lessons(tuning.rate(0.5 * tuning.long_rate), steps)} {keep} {ANSWERS}",
             _frozen(name, size),
         ),
         figures.trained(figures.flights("hold", last=1)),
-        after=(FREE, "noisy", "mlp"),
+        after=(parent, "noisy", "mlp"),
         extras=("train",),
         memory_mb=tuning.memory_mb + 1000,
         minutes=_minutes(steps) + 5,
@@ -145,12 +156,12 @@ def _talking(model: str, size: Size) -> Row:
         f"that, averaged with the base; {size.flights} flights in real time",
         "",
         (
-            f"average {ANCHORED}/pilot --to {TALKING}/pilot --shares {BETWEEN} --episodes {size.lander.flights}",
+            f"average {REHEARSED}/pilot --to {TALKING}/pilot --shares {BETWEEN} --episodes {size.lander.flights}",
             _frozen(TALKING, size),
             f"eval {TASK} pilot:{TALKING}/pilot --episodes {size.flights} {_in_time(model)}",
         ),
-        figures.flights("frozen", "hold", last=2),
-        after=(ANCHORED,),
+        figures.chosen_on_a_line(figures.flights("frozen", "hold", last=2)),
+        after=(REHEARSED,),
         extras=("train",),
         memory_mb=1500,
         minutes=10 + size.flights / 8,
@@ -242,7 +253,8 @@ def _asked(name: str, task: str, model: str) -> Row:
 
 def _in_time(model: str) -> str:
     """Return how the pilots that talk are flown in real time; within a tick prediction changes nothing."""
-    return f"--late hold --predict estimate{_kind(model)}"
+    threads = " --model.threads 2" if model == EMBEDDED else ""
+    return f"--late hold --predict estimate{_kind(model)}{threads}"
 
 
 def _kind(model: str) -> str:

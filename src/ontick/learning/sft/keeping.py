@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
 from ontick.evaluation.episodes import Progress
 from ontick.evaluation.questions import Question, choose_questions
 from ontick.learning.sft import guard
@@ -111,11 +113,12 @@ class Preparation:
         return Kept(keeper, retention, aim, anchor)
 
     def _talk(self, base: Loaded, chats: Sequence[Chat]) -> Talk:
-        """Return the conversations with the base's answers; where nothing is rehearsed, those that will be heard."""
+        """Return the conversations that will be read, with the base's answers."""
         keep = self.settings.keep
         guard.check_same_chats(self.student.asker.conversation, Conversation(base.tokenizer, base.name), chats)
-        read = chats if keep.rehearses else [chats[number] for number in guard.spread(len(chats), HEARD_BY)]
-        return talk_of(base, read, keep.answer_tokens, self.digest, self.progress)
+        drawn = self.settings.optimiser.steps * keep.batch if keep.rehearses else 0
+        count = max(drawn, HEARD_BY if keep.knows_layers else 0)
+        return talk_of(base, first_drawn(chats, count), keep.answer_tokens, self.digest, self.progress)
 
     def _retention(self, base: Loaded, questions: Sequence[Question]) -> Retention:
         some = guard.spread(len(self.examples.suffixes), guard.LOOKED_AT)
@@ -143,6 +146,12 @@ class Preparation:
         suffixes = self.examples.suffixes
         some = guard.spread(len(suffixes), count)
         return Texts(self.examples.prefix, [suffixes[number].tolist() for number in some])
+
+
+def first_drawn(chats: Sequence[Chat], count: int) -> list[Chat]:
+    """Return up to ``count`` of them, drawn: fewer are some of more, so that no answer is made twice."""
+    drawn = np.random.default_rng(0).permutation(len(chats))[:count]
+    return [chats[number] for number in sorted(drawn.tolist())]
 
 
 def _some(talk: Talk, count: int) -> Texts:
