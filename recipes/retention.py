@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ontick.cache import write_json
+from ontick.records import Json
 from ontick.report.plots import plot_frontier
 from ontick.reproduction.frontier import points, with_those_before
 from ontick.reproduction.ledger import Entry
@@ -21,7 +22,7 @@ PAGE = DOCS / "retention.md"
 
 def draw(made: Mapping[str, Entry], shown: Collection[str]) -> None:
     """Put the picture into the docs, and its points beside it: those of rows that stay in the table stay, too."""
-    before = json.loads(POINTS.read_text())["points"] if POINTS.exists() else []
+    before: list[Json] = json.loads(POINTS.read_text())["points"] if POINTS.exists() else []
     found = with_those_before(points(made), before, shown)
     write_json(POINTS, {"points": found})
     plot_frontier(found, PICTURE)

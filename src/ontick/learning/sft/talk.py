@@ -104,4 +104,4 @@ def _said(place: Path) -> dict[str, list[int]]:
 
 
 def _is_answer(found: Any) -> bool:
-    return isinstance(found, list) and all(isinstance(token, int) for token in cast("list[Any]", found)) and bool(found)
+    return isinstance(found, list) and found != [] and all(isinstance(token, int) for token in cast("list[Any]", found))
