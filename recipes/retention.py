@@ -23,7 +23,7 @@ PAGE = DOCS / "retention.md"
 def draw(made: Mapping[str, Entry], shown: Collection[str]) -> None:
     """Put the picture into the docs, and its points beside it: those of rows that stay in the table stay, too."""
     before: list[Json] = json.loads(POINTS.read_text())["points"] if POINTS.exists() else []
-    found = with_those_before(points(made), before, shown)
+    found = with_those_before(points(made), before, {*shown} - {*made})
     write_json(POINTS, {"points": found})
     plot_frontier(found, PICTURE)
 

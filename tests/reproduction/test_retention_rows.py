@@ -85,10 +85,13 @@ def test_the_points_are_shares_of_flights_and_of_what_the_base_knew() -> None:
 
 
 def test_points_of_an_earlier_picture_stay_while_their_rows_stand_in_the_table() -> None:
-    before = [{"row": row, "name": f"{row}, before"} for row in (BASE, FREE, "averaged", "averaged", "keep-kl")]
+    lines = ("averaged", "averaged", "averaged-kept")
+    before: list[Json] = [{"row": row, "name": f"{row}, before"} for row in (BASE, FREE, "keep-aim", "keep-kl")]
+    before += [{"row": row, "name": f"{row}, before", "line": "a line"} for row in lines]
     found = [{"row": row, "name": f"{row}, anew"} for row in (BASE, "averaged")]
-    names = [point["name"] for point in with_those_before(found, before, (FREE, "averaged", TALKING))]
-    assert names == [f"{FREE}, before", f"{BASE}, anew", "averaged, anew"]
+    shown = (FREE, f"asked-{FREE}", "keep-aim", "averaged", "averaged-kept", TALKING)
+    names = [point["name"] for point in with_those_before(found, before, shown)]
+    assert names == [f"{FREE}, before", "averaged-kept, before", f"{BASE}, anew", "averaged, anew"]
 
 
 def test_the_quick_form_makes_the_pilots_alone_and_the_full_one_compares_the_ways() -> None:

@@ -38,7 +38,7 @@ def shown_in(table: str) -> dict[str, Shown]:
     cells, origins = dict[str, tuple[str, str]](), dict[str, str]()
     for line in text.splitlines():
         if row := _ROW.fullmatch(line):
-            found = " | ".join(row["cells"].split(" | ")[2:])
+            found = row["cells"].split(" | ", 2)[2]
             if not found.startswith(NOT_MADE):
                 cells[row["name"]] = found, row["mark"]
         elif note := _NOTE.fullmatch(line):

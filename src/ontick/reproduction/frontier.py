@@ -50,6 +50,11 @@ def points(made: Mapping[str, Entry]) -> list[Json]:
 
 
 def with_those_before(found: Sequence[Json], before: Sequence[Json], rows: Collection[str]) -> list[Json]:
-    """Return the points ``found`` and, of those of an earlier picture, what is of others of the ``rows`` shown."""
-    anew = {point["row"] for point in found}
-    return [*(point for point in before if point["row"] in {*rows} - anew), *found]
+    """Return the points ``found`` and, of those of an earlier picture, what was read from others of ``rows`` alone."""
+    others = {*rows} - {point["row"] for point in found}
+    return [*(point for point in before if _read_from(point) <= others), *found]
+
+
+def _read_from(point: Json) -> set[str]:
+    """Return the rows that a point's two shares are of: a line's are both of one, a way's of two."""
+    return {point["row"]} if "line" in point else {point["row"], f"asked-{point['row']}"}

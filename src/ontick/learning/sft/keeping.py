@@ -116,8 +116,7 @@ class Preparation:
         """Return the conversations that will be read, with the base's answers."""
         keep = self.settings.keep
         guard.check_same_chats(self.student.asker.conversation, Conversation(base.tokenizer, base.name), chats)
-        drawn = self.settings.optimiser.steps * keep.batch if keep.rehearses else 0
-        count = max(drawn, HEARD_BY if keep.knows_layers else 0)
+        count = max(self.settings.conversations_drawn, HEARD_BY if keep.knows_layers else 0)
         return talk_of(base, first_drawn(chats, count), keep.answer_tokens, self.digest, self.progress)
 
     def _retention(self, base: Loaded, questions: Sequence[Question]) -> Retention:
@@ -157,4 +156,4 @@ def first_drawn(chats: Sequence[Chat], count: int) -> list[Chat]:
 def _some(talk: Talk, count: int) -> Texts:
     """Return some conversations; what all begin with counts as often as they do."""
     chosen = guard.spread(len(talk), count)
-    return Texts([], [[*talk.prefix, *talk.chats[number].tolist()] for number in chosen])
+    return Texts([], [talk.whole(number) for number in chosen])

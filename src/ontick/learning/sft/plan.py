@@ -76,7 +76,7 @@ class Plan(NamedTuple):
         order = draw_order(len(self.lesson.demos), count, seed, self.lesson.weights)
         if self.kept.keeper is None:
             return order
-        rehearsed = draw_order(len(self.kept.keeper), optimiser.steps * settings.keep.batch, seed)
+        rehearsed = draw_order(len(self.kept.keeper), settings.conversations_drawn, seed)
         return with_conversations(order, rehearsed, optimiser.steps * self.args.world_size * optimiser.accumulate)
 
     @property

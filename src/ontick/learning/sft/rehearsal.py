@@ -51,7 +51,7 @@ class Rehearsal:
 
 def rehearsal_of(base: Loaded, talk: Talk, digest: str) -> Rehearsal:
     """Return what ``base`` thinks in ``talk``; ``digest`` is its weights' `base_digest`."""
-    whole = [[*talk.prefix, *rest.tolist()] for rest in talk.chats]
+    whole = [talk.whole(number) for number in range(len(talk))]
     place = cache_file("rehearsals", ".safetensors", digest, str(base.model.dtype), LIKELIEST, len(talk.prefix), whole)
     with suppress(OSError, ValueError, KeyError):
         return _read(place, talk)

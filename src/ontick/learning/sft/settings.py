@@ -195,6 +195,11 @@ class SftSettings:
         """Whether it is measured what is left of the base's knowledge."""
         return self.keep.on or self.selection.tradeoff > 0
 
+    @property
+    def conversations_drawn(self) -> int:
+        """How many conversations are rehearsed in all its steps."""
+        return self.optimiser.steps * self.keep.batch if self.keep.rehearses else 0
+
     def check(self) -> None:
         """Refuse numbers that mean nothing.
 

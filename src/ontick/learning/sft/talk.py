@@ -41,6 +41,10 @@ class Talk:
     def __len__(self) -> int:
         return len(self.chats)
 
+    def whole(self, number: int) -> list[int]:
+        """Return a whole conversation."""
+        return [*self.prefix, *self.chats[number].tolist()]
+
 
 def talk_of(base: Loaded, chats: Sequence[Chat], answer_tokens: int, digest: str, progress: Progress = silent) -> Talk:
     """Return ``chats`` with what ``base`` says, at most ``answer_tokens``; ``digest`` is its weights' `base_digest`.
