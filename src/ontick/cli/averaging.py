@@ -9,7 +9,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from ontick.cli.options import Shown, TaskModule
-from ontick.learning.sft.settings import SHARES, AverageSetup
+from ontick.learning.sft.settings import EXACT, SHARES, AverageSetup
 from ontick.pilots.weights import need_transformers
 from ontick.report.terminal import progress_bar
 from ontick.report.training_tables import points_table
@@ -27,8 +27,9 @@ class Average(Shown):
     """How many are flown at each, under the virtual clock with time frozen."""
     tradeoff: float = 0.5
     """What it counts to have kept the base's knowledge, from 0 (flying alone counts) to 1."""
-    dtype: str | None = None
-    """What is computed in: float32, bfloat16 or float16; by default bfloat16 where it is faster."""
+    dtype: str = EXACT
+    """What is computed in: float32, bfloat16 or float16. The last two are faster where the processor knows them, but
+    round away some of a small change, and answers hang on that."""
     device: str | None = None
     """cpu or cuda."""
     task_module: TaskModule = None

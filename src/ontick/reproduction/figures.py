@@ -181,17 +181,6 @@ def line(printed: Sequence[Json]) -> Found:
     return Found(f"{'; '.join(parts)}; kept: {best:g}", {"points": said, "kept": best}, points[0]["summary"]["n"])
 
 
-def chosen_on_a_line(read_flights: Read) -> Read:
-    """Return what reads ``average``, the first command, and then flights of the pilot that it made."""
-
-    def read(printed: Sequence[Json]) -> Found:
-        between, found = line(printed[:1]), read_flights(printed)
-        says = f"{found.says} ({between.figures['kept']:g} of the change)"
-        return Found(says, {**between.figures, **found.figures}, found.n, found.seeds)
-
-    return read
-
-
 _QUOTED = ("what is 2 + 2", "name a color", "tell me a joke", "what is the capital of france")
 """The post's own questions."""
 

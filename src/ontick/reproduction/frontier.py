@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from ontick.records import Json
 from ontick.reproduction.ledger import Entry
-from ontick.reproduction.retention import ALL, AVERAGED, FREE, KEPT, NARROW, REHEARSED, TALKING
+from ontick.reproduction.retention import ALL, ANCHORED, AVERAGED, FREE, KEPT, NARROW, NEAR, TALKING
 
 BASE = "base"
 """Stands for a row, of which the base has none."""
@@ -14,7 +14,6 @@ BASE = "base"
 LINES = {
     FREE: "between the base and what keeps nothing",
     ALL: "between the base and what is kept in all ways",
-    REHEARSED: "between the base and what is anchored, then rehearses",
 }
 """What a line between the base and a row's pilot is called."""
 
@@ -30,7 +29,7 @@ def points(made: Mapping[str, Entry]) -> list[Json]:
     ways = {FREE: ("keeps nothing", "end")}
     ways |= {name: (what, "narrow") for name, what in NARROW.items()}
     ways |= {name: (what, "kept") for name, (what, _) in KEPT.items()}
-    ways |= {TALKING: ("the pilot", "kept")}
+    ways |= {ANCHORED: (NEAR[0], "kept"), TALKING: ("the pilot", "kept")}
     for name, (what, kind) in ways.items():
         if name in made and f"asked-{name}" in made:
             flights, asked = made[name].found.figures, made[f"asked-{name}"].found.figures
@@ -38,7 +37,7 @@ def points(made: Mapping[str, Entry]) -> list[Json]:
             if kept is not None:  # a base that answers nothing right has nothing to keep
                 share = flown["landed"] / flown["n"]
                 found.append({"row": name, "name": what, "kind": kind, "flown": share, "kept": kept})
-    for name, of in {**AVERAGED, TALKING: REHEARSED}.items():
+    for name, of in AVERAGED.items():
         if name in made:
             for point in made[name].found.figures["points"]:
                 flown, kept = point["flown"], point["retention"]["still_right_share"]

@@ -116,7 +116,14 @@ def test_only_what_will_be_read_is_answered(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr("ontick.learning.sft.talk.write_many", counting)
     assert len(choose_chats(SHIPPED)) > 6
-    for name, keep in (("anchored", KeepOptions(anchor=1)), ("rehearsed", KeepOptions(anchor=1, kl=1, batch=2))):
+    ways = {
+        "anchored": KeepOptions(anchor=1),
+        "rehearsed": KeepOptions(anchor=1, kl=1, batch=2),
+        "few": KeepOptions(kl=1, batch=2, distinct=3),
+        "several": KeepOptions(kl=1, batch=3, distinct=8),
+    }
+    for name, keep in ways.items():
         learnt = replace(students.lora(steps=3), keep=replace(keep, answer_tokens=4))
         fine_tune(CARTPOLE, Lesson(students.taught_states(300)), learnt, tmp_path / name)
-    assert asked == [2, 4], "and the others that are rehearsed"
+    # Then the others that are rehearsed; of these some again; three more of eight.
+    assert asked == [2, 4, 2]

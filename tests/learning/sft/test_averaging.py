@@ -38,7 +38,7 @@ def weights(pilot: Path) -> dict[str, torch.Tensor]:
 
 
 def average(pilot: Path, to: Path, *more: str) -> int:
-    words = f"average {pilot} --to {to} --episodes 2 --dtype float32 --device cpu --json"
+    words = f"average {pilot} --to {to} --episodes 2 --device cpu --json"
     return main([*words.split(), *more])
 
 

@@ -116,7 +116,8 @@ class Preparation:
         """Return the conversations that will be read, with the base's answers."""
         keep = self.settings.keep
         guard.check_same_chats(self.student.asker.conversation, Conversation(base.tokenizer, base.name), chats)
-        count = max(self.settings.conversations_drawn, HEARD_BY if keep.knows_layers else 0)
+        rehearsed = min(self.settings.conversations_drawn, keep.distinct)
+        count = max(rehearsed, HEARD_BY if keep.knows_layers else 0)
         return talk_of(base, first_drawn(chats, count), keep.answer_tokens, self.digest, self.progress)
 
     def _retention(self, base: Loaded, questions: Sequence[Question]) -> Retention:
