@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from ontick.records import Json
 from ontick.reproduction.ledger import Entry
-from ontick.reproduction.retention import ALL, ANCHORED, AVERAGED, FREE, KEPT, NARROW, NEAR, TALKING
+from ontick.reproduction.retention import ALL, AVERAGED, FREE, KEPT, NARROW, NEAR, TALKING
 
 BASE = "base"
 """Stands for a row, of which the base has none."""
@@ -29,7 +29,7 @@ def points(made: Mapping[str, Entry]) -> list[Json]:
     ways = {FREE: ("keeps nothing", "end")}
     ways |= {name: (what, "narrow") for name, what in NARROW.items()}
     ways |= {name: (what, "kept") for name, (what, _) in KEPT.items()}
-    ways |= {ANCHORED: (NEAR[0], "kept"), TALKING: ("the pilot", "kept")}
+    ways |= {TALKING: (NEAR[0], "kept")}
     for name, (what, kind) in ways.items():
         if name in made and f"asked-{name}" in made:
             flights, asked = made[name].found.figures, made[f"asked-{name}"].found.figures

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from ontick.records import Json
 from ontick.reproduction.ledger import Entry
 from ontick.reproduction.recipes import Recipe
-from ontick.reproduction.retention import ANCHORED, FREE, TALKING
+from ontick.reproduction.retention import FREE, TALKING
 
 MUST: Mapping[Recipe, Mapping[str, str]] = {
     Recipe.CARTPOLE: {
@@ -136,7 +136,7 @@ def _took_s(training: Json) -> float:
 
 
 _TRAININGS = {
-    "": (FREE, (ANCHORED, TALKING)),
+    "": (FREE, (TALKING,)),
     "cartpole_": ("flying-cartpole", ("flying-cartpole", "talking-cartpole")),
 }
 """The row that a pilot which only flies is trained in, and those of one that talks as well, one after another."""

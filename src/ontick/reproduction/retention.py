@@ -15,20 +15,14 @@ TASK = lunar_lander.TASK
 FREE = "flying"
 """The row of a training that keeps nothing: all ways to keep something begin there, or are compared with it."""
 
-ANCHORED = "anchored"
-"""The row of a training that stays near its base from the first step on, without reading a conversation in a step."""
-
 TALKING = "talking"
-"""The row in which that one's pilot rehearses what its base says: it lands and talks."""
+"""The row of the pilot that lands and talks: it stays near its base from the first step on."""
 
 ALL = "keep-all"
 """The way of all ways: aimed, anchored and rehearsing."""
 
 NEAR = ("anchored at 40 from the first step", "--keep.anchor 40")
-"""How the pilot that is to talk stays near its base: what that is called, and its options."""
-
-STEADILY = ("divergence 16, four conversations a step", "--keep.kl 16 --keep.batch 4")
-"""How it rehearses."""
+"""How that pilot stays near its base: what that is called, and its options."""
 
 ANSWERS = "--keep.answer-tokens 32"
 """How much of each conversation's answer is read."""
@@ -67,8 +61,6 @@ class Size:
     """Of the rows that are the lander's."""
     flights: int
     """In real time, of the pilots that are meant to talk."""
-    talking_steps: int
-    """In which the lander's pilot rehearses."""
     cartpole_steps: int
     cartpole_kept_steps: int
     flying_steps: int = 1200
@@ -77,7 +69,7 @@ class Size:
     """In which each other way gives that one its words back; 0: they are not compared."""
 
 
-QUICK = Size(lunar_lander.QUICK, flights=20, talking_steps=220, cartpole_steps=200, cartpole_kept_steps=60)
+QUICK = Size(lunar_lander.QUICK, flights=20, cartpole_steps=200, cartpole_kept_steps=60)
 FULL = replace(QUICK, lander=lunar_lander.FULL, flights=50, cartpole_steps=300, compared_steps=400)
 
 
@@ -85,37 +77,58 @@ def rows(model: str, size: Size) -> tuple[Row, ...]:
     """Return the rows for a language model as the command line names it."""
     narrow, ways = (NARROW, KEPT) if size.compared_steps else ({}, {})
     made = chosen(lunar_lander.rows(model, size.lander), ["noisy", "mlp", *narrow])
-    made.append(_from_base(FREE, "LoRA that keeps nothing", "", model, size))
+    made.append(_flying(model, size))
     made += [_kept(name, *way, model, size) for name, way in ways.items()]
     if ways:
         made += [_averaged(name, of, size) for name, of in AVERAGED.items()]
-    what, keep = NEAR
-    made.append(_from_base(ANCHORED, f"the same, {what}", f" {keep} {ANSWERS}", model, size))
     made.append(_talking(model, size))
     made += [row for row in cartpole.rows(model, cartpole.FULL) if row.name == "box"]
     made += _cartpole(model, size)
-    made += [_asked(name, TASK, model) for name in (*narrow, FREE, *ways, ANCHORED, TALKING)]
+    made += [_asked(name, TASK, model) for name in (*narrow, FREE, *ways, TALKING)]
     made.append(_asked("talking-cartpole", cartpole.TASK, model))
     return tuple(made)
 
 
-def _from_base(name: str, what: str, keep: str, model: str, size: Size) -> Row:
-    """Return a row that learns to fly from the base on, and keeps what the options ``keep`` say."""
-    tuning, steps = tuning_for(model), size.flying_steps
+def _flying(model: str, size: Size) -> Row:
+    """Return the row that learns to fly and keeps nothing."""
     return Row(
-        name,
-        f"{what}, {steps} steps",
+        FREE,
+        f"LoRA that keeps nothing, {size.flying_steps} steps",
         "",
-        (
-            f"train {TASK} lora --data noisy/data --to {name}/pilot --base {shlex.quote(model)} {lunar_lander.PROMPT} "
-            f"{_lessons(tuning.long_lora, steps)}{keep}",
-            _frozen(name, size),
-        ),
+        (_from_base(FREE, model, size), _frozen(FREE, size)),
         figures.trained(figures.flights("hold", last=1)),
         after=("noisy", "mlp"),
         extras=("train",),
-        memory_mb=tuning.memory_mb,
-        minutes=2 + steps / lunar_lander.STEPS_A_MINUTE["lora"],
+        memory_mb=tuning_for(model).memory_mb,
+        minutes=2 + size.flying_steps / lunar_lander.STEPS_A_MINUTE["lora"],
+    )
+
+
+def _talking(model: str, size: Size) -> Row:
+    """Return the row of the pilot that lands and talks: the same training, near its base all the while."""
+    what, keep = NEAR
+    return Row(
+        TALKING,
+        f"the same, {what}; {size.flights} flights in real time",
+        "",
+        (
+            f"{_from_base(TALKING, model, size)} {keep} {ANSWERS}",
+            _frozen(TALKING, size),
+            f"eval {TASK} pilot:{TALKING}/pilot --episodes {size.flights} {_in_time(model)}",
+        ),
+        figures.trained(figures.flights("frozen", "hold", last=2)),
+        after=("noisy", "mlp"),
+        extras=("train",),
+        memory_mb=tuning_for(model).memory_mb + 1000,
+        minutes=_minutes(size.flying_steps) + 5 + size.flights / 8,
+    )
+
+
+def _from_base(name: str, model: str, size: Size) -> str:
+    """Return the command that teaches the base to fly the lander."""
+    return (
+        f"train {TASK} lora --data noisy/data --to {name}/pilot --base {shlex.quote(model)} {lunar_lander.PROMPT} "
+        f"{_lessons(tuning_for(model).long_lora, size.flying_steps)}"
     )
 
 
@@ -126,46 +139,16 @@ def _kept(name: str, what: str, keep: str, model: str, size: Size) -> Row:
         name,
         f"{FREE}, {what}: {steps} steps from there",
         "",
-        (_going_on(name, FREE, tuning.rate(0.5 * tuning.long_rate), keep, steps), _frozen(name, size)),
+        (
+            f"train {TASK} lora --from {FREE}/pilot --data noisy/data --to {name}/pilot "
+            f"{_lessons(tuning.rate(0.5 * tuning.long_rate), steps)} {keep} {ANSWERS}",
+            _frozen(name, size),
+        ),
         figures.trained(figures.flights("hold", last=1)),
         after=(FREE, "noisy", "mlp"),
         extras=("train",),
         memory_mb=tuning.memory_mb + 1000,
         minutes=_minutes(steps) + 5,
-    )
-
-
-def _talking(model: str, size: Size) -> Row:
-    """Return the row of the pilot that lands and talks.
-
-    Its steps are small, of half as many flights. With larger ones a conversation that is rehearsed ends farther from
-    the base than one that never was: what its words were made likelier by goes too far.
-    """
-    tuning, steps = tuning_for(model), size.talking_steps
-    gentle = replace(tuning, batch=tuning.batch // 2).rate(0.2 * tuning.long_rate)
-    what, keep = STEADILY
-    return Row(
-        TALKING,
-        f"{ANCHORED}, {what}: {steps} steps from there; {size.flights} flights in real time",
-        "",
-        (
-            _going_on(TALKING, ANCHORED, gentle, keep, steps),
-            _frozen(TALKING, size),
-            f"eval {TASK} pilot:{TALKING}/pilot --episodes {size.flights} {_in_time(model)}",
-        ),
-        figures.trained(figures.flights("frozen", "hold", last=2)),
-        after=(ANCHORED, "noisy", "mlp"),
-        extras=("train",),
-        memory_mb=tuning.memory_mb + 1000,
-        minutes=_minutes(steps) + 5 + size.flights / 8,
-    )
-
-
-def _going_on(name: str, parent: str, rate: str, keep: str, steps: int) -> str:
-    """Return the command that trains the pilot of the row ``parent`` on, with the options ``rate`` and ``keep``."""
-    return (
-        f"train {TASK} lora --from {parent}/pilot --data noisy/data --to {name}/pilot "
-        f"{_lessons(rate, steps)} {keep} {ANSWERS}"
     )
 
 
