@@ -19,8 +19,10 @@ from ontick.learning.sft.general import SHIPPED, choose_chats
 from ontick.learning.sft.model import make_student
 from ontick.learning.sft.moments import Texts, sensitivities
 from ontick.learning.sft.plan import Lesson
+from ontick.learning.sft.rehearsal import rehearsal_of
 from ontick.learning.sft.settings import KeepOptions
 from ontick.learning.sft.shared import BatchReader, SharedPrefix, WholePrompts
+from ontick.learning.sft.talk import Talk
 from ontick.learning.sft.train import fine_tune
 from ontick.models.hf.write import write_many
 from ontick.tasks import find_task
@@ -108,22 +110,28 @@ def test_only_what_will_be_read_is_answered(tmp_path: Path, monkeypatch: pytest.
     students.rehearse_few(tmp_path, monkeypatch)
     monkeypatch.setattr(keeping, "HEARD_BY", 2)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    asked = list[int]()
+    asked, rehearsed = list[int](), list[int]()
+
+    def rehearsing(base: Any, talk: Talk, digest: str) -> Any:
+        rehearsed.append(len(talk))
+        return rehearsal_of(base, talk, digest)
 
     def counting(model: Any, prompts: Any, *more: Any) -> Any:
         asked.append(len(prompts))
         return write_many(model, prompts, *more)
 
     monkeypatch.setattr("ontick.learning.sft.talk.write_many", counting)
+    monkeypatch.setattr(keeping, "rehearsal_of", rehearsing)
     assert len(choose_chats(SHIPPED)) > 6
     ways = {
         "anchored": KeepOptions(anchor=1),
         "rehearsed": KeepOptions(anchor=1, kl=1, batch=2),
-        "few": KeepOptions(kl=1, batch=2, distinct=3),
+        "few": KeepOptions(anchor=1, kl=1, batch=2, distinct=3),
         "several": KeepOptions(kl=1, batch=3, distinct=8),
     }
     for name, keep in ways.items():
         learnt = replace(students.lora(steps=3), keep=replace(keep, answer_tokens=4))
         fine_tune(CARTPOLE, Lesson(students.taught_states(300)), learnt, tmp_path / name)
-    # Then the others that are rehearsed; of these some again; three more of eight.
+    # The others that are rehearsed; then some of these; then eight, of which six are answered.
     assert asked == [2, 4, 2]
+    assert rehearsed == [6, 3, 8]

@@ -104,21 +104,20 @@ class Preparation:
         keeper = aim = anchor = None
         if known.chats:
             keep = settings.keep
-            talk = self._talk(base, known.chats)
+            guard.check_same_chats(
+                self.student.asker.conversation, Conversation(base.tokenizer, base.name), known.chats
+            )
             if keep.rehearses:
+                talk = self._talk(base, known.chats, min(settings.conversations_drawn, keep.distinct))
                 keeper = Keeper(rehearsal_of(base, talk, self.digest), self.reader, kl=keep.kl, replay=keep.replay)
             if keep.knows_layers:
-                aim, anchor = self._layers(talk, goes_on=goes_on)
+                aim, anchor = self._layers(self._talk(base, known.chats, HEARD_BY), goes_on=goes_on)
         retention = self._retention(base, known.questions) if measures else None
         return Kept(keeper, retention, aim, anchor)
 
-    def _talk(self, base: Loaded, chats: Sequence[Chat]) -> Talk:
-        """Return the conversations that will be read, with the base's answers."""
-        keep = self.settings.keep
-        guard.check_same_chats(self.student.asker.conversation, Conversation(base.tokenizer, base.name), chats)
-        rehearsed = min(self.settings.conversations_drawn, keep.distinct)
-        count = max(rehearsed, HEARD_BY if keep.knows_layers else 0)
-        return talk_of(base, first_drawn(chats, count), keep.answer_tokens, self.digest, self.progress)
+    def _talk(self, base: Loaded, chats: Sequence[Chat], count: int) -> Talk:
+        """Return so many of the conversations, with the base's answers."""
+        return talk_of(base, first_drawn(chats, count), self.settings.keep.answer_tokens, self.digest, self.progress)
 
     def _retention(self, base: Loaded, questions: Sequence[Question]) -> Retention:
         some = guard.spread(len(self.examples.suffixes), guard.LOOKED_AT)
@@ -128,7 +127,7 @@ class Preparation:
         """Return what holds an adapter in each of its layers."""
         model, reader, keep = self.student.model, self.reader, self.settings.keep
         aim = anchor = None
-        heard = _some(talk, HEARD_BY)
+        heard = _some(talk, len(talk))
         if keep.aim:
             directions = directions_of(model, reader, self._flying(AIMED_BY), heard, keep.aim)
             aim = Aim(model, directions)
