@@ -120,7 +120,7 @@ def _talking(model: str, size: Size) -> Row:
         after=("noisy", "mlp"),
         extras=("train",),
         memory_mb=tuning_for(model).memory_mb + 1000,
-        minutes=_minutes(size.flying_steps) + 5 + size.flights / 8,
+        minutes=4 + size.flying_steps / lunar_lander.STEPS_A_MINUTE["lora"] + size.flights / 8,
     )
 
 
