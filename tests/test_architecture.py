@@ -19,6 +19,7 @@ ORDER: tuple[str, ...] = (
     "clock",
     "late",
     "cache",
+    "alone",
     "json_lines",
     "provenance",
     "records",

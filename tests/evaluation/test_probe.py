@@ -110,6 +110,7 @@ def test_a_language_model_is_scored_and_asked_ordinary_questions(task: str, tmp_
     assert found["questions"][0]["right"]
     assert found["knowledge"]["n"] == 4
     assert found["knowledge"]["base"] is None
+    assert found["moved"] is None
     shown = text(found, 80)
     assert "p(right)" in shown
     assert "Tell me a joke." in shown
@@ -124,7 +125,9 @@ def test_a_model_compared_with_itself_still_knows_everything_and_has_not_moved(t
     assert base["kl_nats"] == 0
     assert base["kl_ci95"] == [0, 0]
     assert base["why_no_kl"] is None
+    assert found["moved"] == {"n": len(find_task("cartpole").diagnostics), "kl_nats": 0, "kl_ci95": [0, 0]}
     shown = text(found, 80)
+    assert "where it flies it has moved by 0 nats (0 to 0" in shown
     assert "still right" in shown
     assert "KL divergence from smollm2: 0 nats" in shown
     written = (tmp_path / "run" / ANSWERS).read_text().splitlines()

@@ -27,6 +27,7 @@ from ontick.evaluation.retention import (
     describe_answers,
     divergence_nats,
     find_base,
+    measure_moved,
     why_no_divergence,
 )
 from ontick.models.answers import normalised
@@ -38,6 +39,7 @@ from ontick.records import Json
 EXACT = ModelOptions(dtype="float32", threads=1)
 
 _files: Any = safetensors.torch
+_torch: Any = torch
 
 
 @functools.cache
@@ -119,6 +121,33 @@ def test_each_divergence_is_that_of_a_full_reading_of_the_bases_own_answer() -> 
             p, q = (which.logprobs(asked, said[:place])[-1].astype(float) for which in (base, model))
             expected.append(float((np.exp(p) * (p - q)).sum()))
         assert answer["kl_nats"] == pytest.approx(sum(expected) / len(expected), abs=1e-4)
+
+
+def test_what_flies_elsewhere_has_moved_by_the_divergence_of_its_answers_first_token() -> None:
+    base, prompts = moved(0.0), [[Message("user", f"x {number}, v -{number}")] for number in range(3)]
+    told: list[None] = []
+    found = [
+        measure_moved(moved(scale), Base("base", base), prompts, lambda: told.append(None)) for scale in (0, 0.02, 0.2)
+    ]
+    near, nearer, far = [entry["kl_nats"] for entry in found if entry]
+    assert near == 0 < nearer < far
+    assert len(told) == 9
+    expected: list[float] = []
+    for prompt in prompts:
+        p, q = (_torch.from_numpy(which.logprobs(prompt, ())[0]) for which in (base, moved(0.2)))
+        expected.append(float(_torch.nn.functional.kl_div(q, p, reduction="sum", log_target=True)))
+    assert far == pytest.approx(sum(expected) / 3, abs=1e-4)
+    assert found[2] is not None
+    low, high = found[2]["kl_ci95"]
+    assert min(expected) - 1e-4 <= low <= far <= high <= max(expected) + 1e-4
+
+
+def test_how_far_it_has_moved_is_not_known_without_something_to_compare() -> None:
+    prompt, model = [[Message("user", "x 1")]], moved(0.0)
+    assert measure_moved(model, None, prompt) is None
+    assert measure_moved(model, Base("base", model), []) is None
+    assert measure_moved(Parrot(), Base("base", model), prompt) is None
+    assert measure_moved(model, Base("api:x/base", Parrot()), prompt) is None
 
 
 class Parrot:

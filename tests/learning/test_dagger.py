@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pytest
 
 import students
+from ontick.alone import alone_in
 from ontick.controllers.base import Observation
 from ontick.controllers.catalog import make_controller
 from ontick.errors import OntickError
@@ -124,6 +125,12 @@ def test_a_pilot_that_learnt_from_few_states_learns_to_fly(setup: DaggerSetup) -
     best = make_controller(f"mlp:{setup.to / BEST}", CARTPOLE)
     assert best.decide(Observation(np.array([0, 0, 0.1, 1]), 0)).action == 1
     assert (setup.to / BEST).resolve() == Path(result["best"]["pilot"]).resolve()
+
+
+def test_two_do_not_work_in_one_folder(setup: DaggerSetup) -> None:
+    with alone_in(setup.to), pytest.raises(OntickError, match="another ontick works in"):
+        dagger(setup)
+    assert not setup.to.exists()
 
 
 def test_what_is_learnt_from_grows_by_exactly_the_visited_states(setup: DaggerSetup) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 import students
 from ontick import cli
+from ontick.alone import alone_in
 from ontick.errors import OntickError
 from ontick.records import Json
 from ontick.report.reproduction_tables import bars_said
@@ -91,6 +92,16 @@ def test_what_is_there_is_not_made_again(tmp_path: Path, monkeypatch: pytest.Mon
     assert "  ontick two" in told
     again = reproduce(Order(ORDER, tmp_path))
     assert (again.made, again.skipped, len(commands.given)) == ([], ["a", "b", "c"], 5)
+
+
+def test_two_do_not_make_rows_in_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_commands(monkeypatch, Commands())
+    with alone_in(tmp_path), pytest.raises(OntickError, match="another ontick works in"):
+        reproduce(Order(ORDER, tmp_path))
+    assert not [*tmp_path.iterdir()]
+    reproduce(Order(ORDER, tmp_path))
+    with alone_in(tmp_path):
+        assert reproduce(Order(ORDER, tmp_path)).skipped == ["a", "b", "c"], "the table can be looked at"
 
 
 def test_a_row_brings_those_that_it_builds_upon_and_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

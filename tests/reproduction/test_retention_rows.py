@@ -25,7 +25,6 @@ TINY = replace(
     lander=replace(lunar_lander.QUICK, demonstrations=8, noisy=2, flights=2, more_flights=2, steps=2, whole_story=True),
     flights=2,
     cartpole_steps=2,
-    cartpole_kept_steps=2,
     flying_steps=2,
     compared_steps=2,
 )

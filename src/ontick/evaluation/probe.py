@@ -31,6 +31,7 @@ from ontick.evaluation.retention import (
     check_base,
     describe_answers,
     find_base,
+    measure_moved,
     measure_prose,
     read_prose,
     why_no_divergence,
@@ -101,7 +102,10 @@ def probe(setup: ProbeSetup, run: Path, progress: Progress = silent) -> Json:
     model = controller if isinstance(controller, LanguageModelController) else None
     quiz = _prepare_quiz(setup, model)
     writer = RunWriter(run, {"verb": "probe", **asdict(setup)})
-    done, total = itertools.count(1), len(task.diagnostics) + len(passed) + len(quiz.questions) + quiz.paragraphs
+    shown = [state for state, _ in passed] or [_as_observed(prepared, known.state) for known in task.diagnostics]
+    compared = [model.prompt.asked(state) for state in shown] if model and quiz.base and not quiz.why_no_kl else []
+    parts = (task.diagnostics, passed, quiz.questions, compared)
+    done, total = itertools.count(1), sum(map(len, parts)) + quiz.paragraphs
 
     def tell(what: str) -> None:
         progress(next(done), total, what)
@@ -115,6 +119,7 @@ def probe(setup: ProbeSetup, run: Path, progress: Progress = silent) -> Json:
         diagnosed = [(diagnostic, *_diagnose(prepared, ask, diagnostic, tell)) for diagnostic in task.diagnostics]
         followed = [Answered(ask(state, "the teacher's flights").action, wanted) for state, wanted in passed]
         asked = quiz.put_to(model, keep)
+        moved = measure_moved(model.model, quiz.base, compared, lambda: tell("as its base")) if model else None
         prose = measure_prose(model.model, quiz.base, lambda: tell("a text")) if model and quiz.paragraphs else None
     except KeyboardInterrupt as stop:
         writer.finish({"interrupted": True})
@@ -132,6 +137,7 @@ def probe(setup: ProbeSetup, run: Path, progress: Progress = silent) -> Json:
         "rut": find_rut(task, followed or sure),
         "questions": asked if model else None,
         "knowledge": describe_answers(asked, quiz.base, quiz.why_no_kl) if asked else None,
+        "moved": moved,
         "prose": prose,
     }
     writer.finish(result)

@@ -2,7 +2,7 @@
 
 Two measures: the share of what the base model answers right that is *still right*, and how far the model's words have
 moved, KL(base || model) of the next token at each place of the base's own answers, so that both are asked about the
-same texts.
+same texts. Beside them stands how far it has moved where it flies.
 """
 
 from __future__ import annotations
@@ -149,6 +149,26 @@ def divergence_nats(base: npt.NDArray[np.float32], model: npt.NDArray[np.float32
         # The rows are normalised up to rounding only, which may take equal ones a little below nothing.
         total += max(0.0, float(p[possible] @ (expected - found)[possible]))
     return total / len(base)
+
+
+def measure_moved(
+    model: LanguageModel,
+    base: Base | None,
+    prompts: Sequence[Sequence[Message]],
+    on_prompt: Callable[[], None] = lambda: None,
+) -> Json | None:
+    """Return KL(base || model) of the first token of the answer to each prompt, the mean and its bootstrap interval.
+
+    Asked about flying, it says how far the policy has moved. None without a base, prompts, or all tokens' odds;
+    `why_no_divergence` tells whether the two can be compared.
+    """
+    if not (prompts and base and isinstance(model, LocalModel) and isinstance(base.model, LocalModel)):
+        return None
+    found: list[float] = []
+    for prompt in prompts:
+        found.append(divergence_nats(base.model.logprobs(prompt, ()), model.logprobs(prompt, ())))
+        on_prompt()
+    return {"n": len(found), "kl_nats": sum(found) / len(found), "kl_ci95": list(bootstrap_ci95(found))}
 
 
 def read_prose() -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ontick.alone import alone_in
 from ontick.cache import made_whole, write_json
 from ontick.dead_time import Aim, Awareness, DeadTime
 from ontick.errors import OntickError
@@ -142,7 +143,8 @@ def dagger(
         learner: who learns; by default as the pilot did.
 
     Raises:
-        OntickError: something named is missing or does not fit, or a round failed; the rounds before it are kept.
+        OntickError: something named is missing or does not fit, another process works there, or a round failed; the
+            rounds before it are kept.
         KeyboardInterrupt: the user pressed Ctrl-C; the same call goes on from there.
     """
     setup.check()
@@ -154,7 +156,8 @@ def dagger(
     phases = Phases(progress, _shares(setup.rounds))
     run = _Run(setup, task, card, data, labeller, learner or own, _dead_time(setup, task, card, data), phases)
     try:
-        return run.go()
+        with alone_in(setup.to):
+            return run.go()
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt("the same command goes on from here") from stop
     except OSError as error:

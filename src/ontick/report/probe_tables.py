@@ -27,6 +27,8 @@ def probe_parts(probe: Json) -> Iterator[RenderableType]:
     if probe["knowledge"] is not None:
         yield _questions_table(probe["questions"])
         yield _knowledge_table(probe["knowledge"])
+    if (moved := probe.get("moved")) is not None:
+        yield _moved_said(moved)
     if (prose := probe.get("prose")) is not None:
         yield _prose_said(prose)
 
@@ -115,6 +117,12 @@ def _knowledge_table(knowledge: Json) -> Table:
     if base:
         table.caption, table.caption_justify = _distance(base), "left"
     return table
+
+
+def _moved_said(moved: Json) -> str:
+    low, high = moved["kl_ci95"]
+    where = f"in {moved['n']} flying states"
+    return f"where it flies it has moved by {moved['kl_nats']:.3g} nats ({low:.3g} to {high:.3g}, {where})"
 
 
 def _prose_said(prose: Json) -> str:

@@ -156,6 +156,9 @@ def questions(printed: Sequence[Json]) -> Found:
         figures["base_right"] = base["right"]
         if base["kl_nats"] is not None:
             says += f"; KL {base['kl_nats']:.2f} nats"
+    if moved := probed.get("moved"):
+        says += f"; {moved['kl_nats']:.3g} nats from it where it flies"
+        figures["moved_nats"] = moved["kl_nats"]
     prose = probed.get("prose")
     if prose and prose["ratio"] is not None:
         says += f"; perplexity {prose['ratio']:.3f} times the base's"

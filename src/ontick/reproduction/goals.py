@@ -124,9 +124,9 @@ def _retention(made: Mapping[str, Entry]) -> Json:
             figures[f"{prefix}still_right_share"] = asked["still_right_share"]
             figures[f"{prefix}perplexity_ratio"] = asked["perplexity_ratio"]
     for prefix, (free, talking) in _TRAININGS.items():
-        if {free, *talking} <= set(made):
-            took_s = sum(_took_s(made[name].found.figures) for name in talking)
-            figures[f"{prefix}training_time_added"] = took_s / _took_s(made[free].found.figures) - 1
+        if {free, talking} <= set(made):
+            took_s, free_s = (_took_s(made[name].found.figures) for name in (talking, free))
+            figures[f"{prefix}training_time_added"] = took_s / free_s - 1
     return figures
 
 
@@ -136,10 +136,10 @@ def _took_s(training: Json) -> float:
 
 
 _TRAININGS = {
-    "": (FREE, (TALKING,)),
-    "cartpole_": ("flying-cartpole", ("flying-cartpole", "talking-cartpole")),
+    "": (FREE, TALKING),
+    "cartpole_": ("flying-cartpole", "talking-cartpole"),
 }
-"""The row that a pilot which only flies is trained in, and those of one that talks as well, one after another."""
+"""The row that a pilot which only flies is trained in, and that of one which talks as well."""
 
 _FIGURES: Mapping[Recipe, Callable[[Mapping[str, Entry]], Json]] = {
     Recipe.CARTPOLE: _cartpole,

@@ -10,9 +10,11 @@ import json
 import shlex
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ontick.alone import alone_in
 from ontick.cache import write_json
 from ontick.errors import OntickError
 from ontick.provenance import provenance
@@ -67,8 +69,8 @@ def reproduce(order: Order, tell: Tell = lambda line: None) -> Outcome:
     """Make the rows that are missing.
 
     Raises:
-        OntickError: a name is none of a row's, this machine cannot make one of those asked for, or the folder cannot
-            be written. Nothing is made then.
+        OntickError: a name is none of a row's, this machine cannot make one of those asked for, another process
+            makes rows there, or the folder cannot be written. Nothing is made then.
         KeyboardInterrupt: the user pressed Ctrl-C; the same call goes on from there.
     """
     rows = chosen(order.rows, order.only)
@@ -101,7 +103,7 @@ def reproduce(order: Order, tell: Tell = lambda line: None) -> Outcome:
         else:
             outcome.made.append(row.name)
 
-    with commands.ending_with_us():
+    with alone_in(order.to) if missing else nullcontext(), commands.ending_with_us():
         try:
             side_by_side(missing, make, order.jobs)
         except KeyboardInterrupt:

@@ -27,8 +27,8 @@ NEAR = ("anchored at 40 from the first step", "--keep.anchor 40")
 ANSWERS = "--keep.answer-tokens 32"
 """How much of each conversation's answer is read."""
 
-KEEP_CARTPOLE = "--keep.aim 20 --keep.kl 3"
-"""What the CartPole pilot rehearses: there are directions enough that are its prompts' alone."""
+AIMED = ("aimed at 20 from the first step", "--keep.aim 20 --keep.heard 100")
+"""How the CartPole pilot stays near its base: there are directions enough that are its prompts' alone."""
 
 NARROW = {
     "ablation-slow": "a tenth of the learning rate",
@@ -62,14 +62,13 @@ class Size:
     flights: int
     """In real time, of the pilots that are meant to talk."""
     cartpole_steps: int
-    cartpole_kept_steps: int
     flying_steps: int = 1200
     """In which the lander's pilots learn to fly."""
     compared_steps: int = 0
     """In which each other way gives that one its words back; 0: they are not compared."""
 
 
-QUICK = Size(lunar_lander.QUICK, flights=20, cartpole_steps=200, cartpole_kept_steps=60)
+QUICK = Size(lunar_lander.QUICK, flights=20, cartpole_steps=200)
 FULL = replace(QUICK, lander=lunar_lander.FULL, flights=50, cartpole_steps=300, compared_steps=400)
 
 
@@ -183,43 +182,48 @@ def _averaged(name: str, of: str, size: Size) -> Row:
 
 
 def _cartpole(model: str, size: Size) -> list[Row]:
-    """Return the rows of a CartPole pilot that flies, and then talks as well."""
-    tuning, task = tuning_for(model), cartpole.TASK
-    memory_mb, extras = tuning.memory_mb + 500, ("train",)
+    """Return the rows of a CartPole pilot that flies, and of one that talks as well."""
+    task, (what, keep) = cartpole.TASK, AIMED
+    memory_mb, minutes = tuning_for(model).memory_mb + 500, 1 + size.cartpole_steps / 60
     return [
         Row(
             "flying-cartpole",
-            f"the same for CartPole: LoRA that keeps nothing, {size.cartpole_steps} steps",
+            f"LoRA for CartPole that keeps nothing, {size.cartpole_steps} steps",
             "",
             (
-                f"train {task} lora --data box/data --to flying-cartpole/pilot --base {shlex.quote(model)} "
-                f"{cartpole.PROMPT} {tuning.lora} --optimiser.steps {size.cartpole_steps} --selection.every 0",
+                _cartpole_from_base("flying-cartpole/pilot", model, size),
                 f"eval {task} pilot:flying-cartpole/pilot --episodes 10 --clock virtual --late hold",
             ),
             figures.trained(figures.flights("hold", last=1)),
             after=("box",),
-            extras=extras,
+            extras=("train",),
             memory_mb=memory_mb,
-            minutes=1 + size.cartpole_steps / 60,
+            minutes=minutes,
         ),
         Row(
             "talking-cartpole",
-            f"aimed at 20, divergence 3: {size.cartpole_kept_steps} steps from there; then averaged with the base",
+            f"the same, {what}, then averaged with the base; {size.flights} flights in real time",
             "",
             (
-                f"train {task} lora --from flying-cartpole/pilot --data box/data --to talking-cartpole/rehearsed "
-                f"{tuning.rate(0.8 * tuning.lora_rate)} --optimiser.steps {size.cartpole_kept_steps} "
-                f"--selection.every 0 {KEEP_CARTPOLE} {ANSWERS}",
-                "average talking-cartpole/rehearsed --to talking-cartpole/pilot --shares 0.5 0.65 0.8 --episodes 10",
+                f"{_cartpole_from_base('talking-cartpole/aimed', model, size)} {keep} {ANSWERS}",
+                "average talking-cartpole/aimed --to talking-cartpole/pilot --shares 0.5 0.65 0.8 --episodes 10",
                 f"eval {task} pilot:talking-cartpole/pilot --episodes {size.flights} {_in_time(model)}",
             ),
             figures.trained(figures.flights("hold", last=1)),
-            after=("flying-cartpole", "box"),
-            extras=extras,
+            after=("box",),
+            extras=("train",),
             memory_mb=memory_mb,
-            minutes=2 + 1.4 * size.cartpole_kept_steps / 60 + size.flights / 6,
+            minutes=8 + minutes + size.flights / 6,
         ),
     ]
+
+
+def _cartpole_from_base(to: str, model: str, size: Size) -> str:
+    """Return the command that teaches the base CartPole."""
+    return (
+        f"train {cartpole.TASK} lora --data box/data --to {to} --base {shlex.quote(model)} {cartpole.PROMPT} "
+        f"{tuning_for(model).lora} --optimiser.steps {size.cartpole_steps} --selection.every 0"
+    )
 
 
 def _asked(name: str, task: str, model: str) -> Row:

@@ -108,7 +108,6 @@ def test_what_cannot_be_anchored_is_refused() -> None:
 
 def test_only_what_will_be_read_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     students.rehearse_few(tmp_path, monkeypatch)
-    monkeypatch.setattr(keeping, "HEARD_BY", 2)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     asked, rehearsed = list[int](), list[int]()
 
@@ -130,7 +129,7 @@ def test_only_what_will_be_read_is_answered(tmp_path: Path, monkeypatch: pytest.
         "several": KeepOptions(kl=1, batch=3, distinct=8),
     }
     for name, keep in ways.items():
-        learnt = replace(students.lora(steps=3), keep=replace(keep, answer_tokens=4))
+        learnt = replace(students.lora(steps=3), keep=replace(keep, heard=2, answer_tokens=4))
         fine_tune(CARTPOLE, Lesson(students.taught_states(300)), learnt, tmp_path / name)
     # The others that are rehearsed; then some of these; then eight, of which six are answered.
     assert asked == [2, 4, 2]

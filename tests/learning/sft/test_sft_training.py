@@ -19,6 +19,7 @@ import safetensors.torch
 import torch
 
 import students
+from ontick.alone import alone_in
 from ontick.cli import main
 from ontick.controllers.base import Observation
 from ontick.controllers.catalog import Asking, make_controller
@@ -201,6 +202,15 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> Non
         train(tmp_path / "p", students.settings(steps=9))
     assert (tmp_path / "p" / "pilot.json").read_bytes() == before
     assert {path.name for path in tmp_path.iterdir()} == {"notes.txt", "p"}
+
+
+def test_two_do_not_train_in_one_folder(tmp_path: Path) -> None:
+    with alone_in(tmp_path / "p"), pytest.raises(OntickError, match=f"another ontick works in {tmp_path / 'p'}; wait"):
+        train(tmp_path / "p", students.settings())
+    assert not (tmp_path / "p").exists()
+    made = train(tmp_path / "p", students.settings())
+    with alone_in(tmp_path / "p"):
+        assert train(tmp_path / "p", students.settings()) == made, "what is made can be looked at"
 
 
 @pytest.mark.parametrize("method", Method)

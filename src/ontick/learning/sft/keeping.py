@@ -30,9 +30,6 @@ from ontick.models.hf.load import Loaded
 AIMED_BY = 200
 """Prompts by which an adapter is aimed."""
 
-HEARD_BY = 400
-"""Conversations by which it is found out what talk gives each layer."""
-
 TRANSFERRED_BY = 100
 """Prompts by which one that flies already is brought there."""
 
@@ -111,7 +108,7 @@ class Preparation:
                 talk = self._talk(base, known.chats, min(settings.conversations_drawn, keep.distinct))
                 keeper = Keeper(rehearsal_of(base, talk, self.digest), self.reader, kl=keep.kl, replay=keep.replay)
             if keep.knows_layers:
-                aim, anchor = self._layers(self._talk(base, known.chats, HEARD_BY), goes_on=goes_on)
+                aim, anchor = self._layers(self._talk(base, known.chats, keep.heard), goes_on=goes_on)
         retention = self._retention(base, known.questions) if measures else None
         return Kept(keeper, retention, aim, anchor)
 

@@ -122,6 +122,8 @@ class KeepOptions:
     anchor: float = 0.0
     """lora: what a nat of divergence from the base counts that is foreseen from the adapter's weights, with no
     conversation read for it; 0: nothing."""
+    heard: int = 400
+    """Conversations by which an aim or anchor finds out what talk gives each layer: fewer are read sooner."""
     questions: str = ALL
     """By which it is measured what is kept: all, few, a file, or all+FILE."""
     bound: float = 0.95
@@ -218,6 +220,7 @@ class SftSettings:
             "--selection.episodes": selection.episodes,
             "--keep.batch": keep.batch,
             "--keep.distinct": keep.distinct,
+            "--keep.heard": keep.heard,
             "--keep.answer-tokens": keep.answer_tokens,
         }
         for name, value in positive.items():

@@ -10,6 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ontick.alone import alone_in
 from ontick.errors import OntickError
 from ontick.evaluation.episodes import Progress, silent
 from ontick.learning.dataset import read_dataset
@@ -90,8 +92,8 @@ def fine_tune(
     weights all the same, and the pilot descends from the parent either way.
 
     Raises:
-        OntickError: something asked cannot be, a trap of `guard` was found, the loss is no number, or the disk is
-            full; checkpoints made before stay whole.
+        OntickError: something asked cannot be, a trap of `guard` was found, another process trains there, the loss is
+            no number, or the disk is full; checkpoints made before stay whole.
         KeyboardInterrupt: the user pressed Ctrl-C; the same call goes on from the last checkpoint.
     """
     began = time.perf_counter()
@@ -114,8 +116,10 @@ def fine_tune(
     folder = TrainingFolder(to)
     if (made := folder.finished(asked)) is not None:
         return made
-    with quiet_libraries(), told_where(to):
+    with quiet_libraries(), told_where(to), ExitStack() as work:
         args = arguments(settings, folder.training)
+        if args.process_index == 0:
+            work.enter_context(alone_in(to))
         _torch.set_num_threads(settings.threads or max(1, usable_cores() // args.world_size))
         plan = _prepare(task, settings, lesson, teaching, known, origin, anew, digest, folder, args, progress)
         if args.process_index == 0:
