@@ -1,4 +1,4 @@
-"""Does talking with a pilot cost ticks? The lander's pilot in real time, with a conversation going on and without one.
+"""Does talking with a pilot cost ticks? A shipped pilot in real time, with a conversation going on and without one.
 
 Both ways fly the same seeds, seed by seed and one way after the other, in one process with one model. While it is
 talked with, one question follows the other without a pause, so that an answer is under way at every tick, and the ways
@@ -18,10 +18,14 @@ import tyro
 
 from bars import print_last_line
 from machine import keep_to_two_cores, neighbours
+from ontick.controllers.catalog import Asking
 from ontick.controllers.talking import talking_model
 from ontick.evaluation.episodes import Prepared, Setup, prepare
 from ontick.evaluation.talked import Tally
+from ontick.models.base import ModelOptions
 from ontick.models.talk import Answer, Conversation
+from ontick.pilots.card import read_card
+from ontick.pilots.find import find_pilot
 from ontick.records import Tick
 
 QUESTIONS = (
@@ -31,7 +35,7 @@ QUESTIONS = (
     "How many days has a week?",
     "What do plants need to grow?",
 )
-MUST = {"late_tick_share_added": "<= 0.01", "landed_lost": "<= 0"}
+MUST = {"late_tick_share_added": "<= 0.01", "successes_lost": "<= 0"}
 
 
 @dataclass
@@ -39,7 +43,7 @@ class Way:
     """How one way of flying went, the warm-up left out."""
 
     tally: Tally = field(default_factory=lambda: Tally(1_000_000))
-    landed: int = 0
+    succeeded: int = 0
 
     def figures(self, name: str) -> dict[str, float | int | None]:
         """Return its figures by name."""
@@ -49,7 +53,7 @@ class Way:
             f"{name}_ticks": found["ticks"],
             f"{name}_decision_p50_ms": found["decision_ms"]["p50"],
             f"{name}_decision_p95_ms": found["decision_ms"]["p95"],
-            f"{name}_landed": self.landed,
+            f"{name}_succeeded": self.succeeded,
         }
 
 
@@ -82,7 +86,7 @@ def fly(prepared: Prepared, seed: int, way: Way | None) -> None:
 
     flight = prepared.fly(prepared.dressed(), seed, (count,))
     if way is not None:
-        way.landed += bool(task.succeeded(flight.episode))
+        way.succeeded += bool(task.succeeded(flight.episode))
 
 
 def main(
@@ -91,6 +95,7 @@ def main(
     seed: int = 0,
     max_tokens: int = 100,
     slow_motion: float = 1.0,
+    threads: int | None = None,
 ) -> None:
     """Fly each seed both ways, and print the figures.
 
@@ -100,9 +105,12 @@ def main(
         seed: the first.
         max_tokens: of each answer.
         slow_motion: how many times as long as it does a tick lasts: where a decision takes longer than one.
+        threads: of a decision; None: as many as it takes by itself.
     """
     cores = keep_to_two_cores()
-    prepared = prepare(Setup("lunarlander", pilot, episodes=episodes + 1, seed=seed))
+    asking = Asking(model=ModelOptions(threads=threads))
+    task = read_card(find_pilot(pilot)).task
+    prepared = prepare(Setup(task, pilot, episodes=episodes + 1, seed=seed, asking=asking))
     type(prepared.task).tick_s *= slow_motion
     conversation = Conversation(talking_model(pilot, prepared.bare), max_tokens=max_tokens)
     answers: list[Answer] = []
@@ -120,7 +128,7 @@ def main(
     added = (talked.tally.as_json()["late_share"] or 0.0) - (silent.tally.as_json()["late_share"] or 0.0)
     figures |= {
         "late_tick_share_added": added,
-        "landed_lost": silent.landed - talked.landed,
+        "successes_lost": silent.succeeded - talked.succeeded,
         "answers": len(answers),
         "answer_tokens": sum(answer.tokens for answer in answers),
         "tokens_per_s_median": speeds[len(speeds) // 2] if speeds else None,

@@ -1,4 +1,4 @@
-"""Make a pilot that ships with the package of a trained one: rounded to bfloat16, with its recipe on its card.
+"""Make a pilot that ships with the package of a trained one: rounded to float16, with its recipe on its card.
 
     python recipes/ship.py pilots/mine cartpole --recipe cartpole --command "python recipes/cartpole.py"
 

@@ -79,20 +79,22 @@ def test_a_shipped_pilot_is_half_as_large_and_says_where_it_is_from(trained: Pat
     }
 
 
-def test_rounding_is_to_the_nearest_bfloat16() -> None:
+def test_rounding_is_to_the_nearest_float16() -> None:
     torch = pytest.importorskip("torch")
     from safetensors.torch import load, save
 
     numbers = torch.randn(64, 9) * torch.logspace(-30, 3, 9)
-    numbers[0, :4] = torch.tensor([0.0, -0.0, 1.00390625, 1.01171875])
+    numbers[0, :4] = torch.tensor([0.0, -0.0, 1.00048828125, 1.00146484375])
     content = rounded(save({"b": numbers, "a": numbers[:3].clone()}))
     read = load(content)
-    assert torch.equal(read["b"], numbers.to(torch.bfloat16))
-    assert read["a"].dtype == torch.bfloat16
+    assert torch.equal(read["b"], numbers.to(torch.float16))
+    assert read["a"].dtype == torch.float16
     assert rounded(content) == content
     ours = float_tensors(content)
     assert ours is not None
     assert np.array_equal(ours["b"], read["b"].float().numpy())
+    with pytest.raises(OntickError, match="float16 cannot hold"):
+        rounded(save({"a": torch.tensor([1.0, 1e5])}))
 
 
 def test_its_name_is_known_wherever_a_pilot_is_named(
@@ -190,7 +192,7 @@ def test_what_cannot_be_shipped_is_one_line_and_nothing_is_written(
     monkeypatch.setattr(shipping, "_decisions", decide)
     refused(trained, "decides otherwise in 1 of 20")
     monkeypatch.setattr(shipping, "MOST_BYTES", 1000)
-    refused(trained, r"MB in bfloat16, over 0\.001 MB")
+    refused(trained, r"MB in float16, over 0\.001 MB")
 
 
 def test_a_package_without_them_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

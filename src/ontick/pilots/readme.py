@@ -141,6 +141,7 @@ def _made_by(recipe: Json) -> str:
     agreement: Json = recipe["agreement"]
     return (
         f"## How it was made\n\nBy the recipe `{recipe['name']}` with seed {recipe['seed']}:\n\n"
-        f"```sh\n{recipe['command']}\n```\n\nIts weights, `{recipe['trained']}`, were then rounded to bfloat16: "
+        f"```sh\n{recipe['command']}\n```\n\n"
+        f"Its weights, `{recipe['trained']}`, were then rounded to {recipe['rounded_to']}: "
         f"in {agreement['same']} of {agreement['states']} recorded states it decides as it did before."
     )
