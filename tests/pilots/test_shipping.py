@@ -64,7 +64,8 @@ def test_a_shipped_pilot_is_half_as_large_and_says_where_it_is_from(trained: Pat
     check_weights(shipped, card)
     assert card.recipe is not None
     agreement = card.recipe.pop("agreement")
-    assert card.recipe == {"name": "cartpole", "command": RECIPE.command, "seed": 3, "trained": before.id}
+    made_by = {"name": "cartpole", "command": RECIPE.command, "seed": 3, "trained": before.id, "rounded_to": "float16"}
+    assert card.recipe == made_by
     assert agreement["states"] == 60
     assert agreement["same"] >= 59
     assert (card.name, card.base_digest, card.seeds) == ("cartpole", before.base_digest, before.seeds)

@@ -70,7 +70,8 @@ class PilotCard:
     """The dead time that it was trained for, and what it is shown of it; None: none."""
     recipe: Json | None = None
     """Of a shipped pilot: ``name``, ``command`` and ``seed`` of what made it, ``trained``, the id of the weights that
-    were ``rounded_to`` something, and ``agreement`` with them: of ``states`` so many the ``same``. See `ontick.pilots.ship`."""
+    were ``rounded_to`` a type of number, and ``agreement`` with them: of ``states`` so many the ``same``. See
+    `ontick.pilots.ship`."""
     made: Json = field(default_factory=provenance)
 
     def as_json(self) -> Json:
