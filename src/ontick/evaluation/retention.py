@@ -168,7 +168,15 @@ def measure_moved(
     for prompt in prompts:
         found.append(divergence_nats(base.model.logprobs(prompt, ()), model.logprobs(prompt, ())))
         on_prompt()
-    return {"n": len(found), "kl_nats": sum(found) / len(found), "kl_ci95": list(bootstrap_ci95(found))}
+    return {"n": len(found), **_mean_nats(found)}
+
+
+def _mean_nats(found: Sequence[float]) -> Json:
+    """Return the mean of some divergences and its bootstrap interval."""
+    return {
+        "kl_nats": sum(found) / len(found) if found else None,
+        "kl_ci95": list(bootstrap_ci95(found)) if found else None,
+    }
 
 
 def read_prose() -> tuple[str, ...]:
@@ -242,6 +250,5 @@ def _describe_base(answers: Sequence[Json], base: Base) -> Json:
         "still_right": still,
         "still_right_share": still / known if known else None,
         "still_right_ci95": list(wilson_ci95(still, known)) if known else None,
-        "kl_nats": sum(divergences) / len(divergences) if divergences else None,
-        "kl_ci95": list(bootstrap_ci95(divergences)) if divergences else None,
+        **_mean_nats(divergences),
     }

@@ -202,7 +202,7 @@ def frontier_figure(points: Sequence[Json]) -> Any:
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
     if lines:
-        axis.legend(frameon=False, fontsize=8, loc="center left", labelcolor=INK)
+        axis.legend(frameon=False, fontsize=8, loc="best", labelcolor=INK)
     _name(axis, alone)
     return figure
 
