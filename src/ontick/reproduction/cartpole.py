@@ -17,6 +17,10 @@ SLOW_API = "lognormal:150,0.25"
 PROMPT = "--prompt.layout compact --prompt.numbers fine"
 """How a model is asked that is trained: few tokens, read in one go."""
 
+AHEAD = "--model.threads 2 --predict estimate"
+"""How a pilot flies best in real time on two processor cores."""
+IN_WORDS = "asked on two threads, about the state in which its answer will land"
+
 TWO_FEATURES = "--prompt.features angle spin"
 
 
@@ -147,6 +151,15 @@ def rows(model: str, size: Size) -> tuple[Row, ...]:
             extras=("train",),
             memory_mb=tuning.memory_mb,
             minutes=1 + size.steps / 60 + size.flights / 3,
+        ),
+        Row(
+            "lora-predicted",
+            f"the same, {IN_WORDS}",
+            "10/10 perfect, about 27 ms",
+            tuple(f"eval {TASK} pilot:lora/pilot {many} --late {late} {AHEAD}" for late in ("hold", "noop")),
+            figures.flights(),
+            after=("lora",),
+            minutes=size.flights / 3,
         ),
         Row(
             "late-rules",

@@ -74,9 +74,9 @@ def judged(recipe: Recipe, made: Mapping[str, Entry], *, quick: bool, whole: boo
 
 
 def _cartpole(made: Mapping[str, Entry]) -> Json:
-    if "lora" not in made:
+    if not {"lora", "lora-predicted"} <= set(made):
         return {}
-    flown = made["lora"].found.figures
+    flown, learnt = (made[name].found.figures for name in ("lora-predicted", "lora"))
     hold, noop = flown["hold"], flown["no-op"]
     return {
         "n": hold["n"],
@@ -84,15 +84,15 @@ def _cartpole(made: Mapping[str, Entry]) -> Json:
         "perfect_share_noop": noop["perfect"] / noop["n"],
         "decision_p50_ms": hold["decision_ms"]["p50"],
         "decision_p95_ms": hold["decision_ms"]["p95"],
-        "training_steps": flown["steps"],
-        "training_s": flown["train_s"],
+        "training_steps": learnt["steps"],
+        "training_s": learnt["train_s"],
     }
 
 
 def _lunar_lander(made: Mapping[str, Entry]) -> Json:
     figures: Json = {}
-    if "best" in made:
-        best = made["best"].found.figures["hold"]
+    if "best-predicted" in made:
+        best = made["best-predicted"].found.figures["hold"]
         figures |= {
             "n": best["n"],
             "landed_share": best["landed"] / best["n"],
