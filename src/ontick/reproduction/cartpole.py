@@ -23,6 +23,11 @@ IN_WORDS = "asked on two threads, about the state in which its answer will land"
 
 TWO_FEATURES = "--prompt.features angle spin"
 
+BEST_PROMPT = (
+    f"--prompt.examples 32 {TWO_FEATURES} --prompt.layout compact --prompt.calibrate --model.quantisation bf16"
+)
+"""The best found for the untrained SmolLM2-135M."""
+
 
 @dataclass(frozen=True)
 class Size:
@@ -77,7 +82,7 @@ def rows(model: str, size: Size) -> tuple[Row, ...]:
             "pretrained-calibrated",
             "untrained, the best prompt found: 32 examples, the model's leaning to one answer taken off",
             "",
-            f"--prompt.examples 32 {TWO_FEATURES} --prompt.layout compact --prompt.calibrate --model.quantisation bf16",
+            BEST_PROMPT,
         ),
     ]
     return (
@@ -115,6 +120,14 @@ def rows(model: str, size: Size) -> tuple[Row, ...]:
                 minutes=1,
             )
             for name, part, post, options in pretrained
+        ),
+        Row(
+            "pretrained-predicted",
+            f"the same, {IN_WORDS}",
+            "",
+            (f"eval {TASK} {word} {many} {BEST_PROMPT} --late hold {AHEAD}",),
+            figures.flights(),
+            minutes=size.flights / 6,
         ),
         Row(
             "tiny-net",
