@@ -225,6 +225,7 @@ TINY = Size(
     rounds=1,
     round_steps=2,
     round_flights=1,
+    tried_steps=2,
     ablation_steps=2,
     whole_story=True,
     states=4,
@@ -234,7 +235,7 @@ TINY = Size(
 def test_the_whole_chain_is_made_with_a_tiny_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.Commands, "give", give_here)
     recipe = tuple(replace(row, memory_mb=1) for row in rows(f"hf:{students.tiny_model()}", TINY))
-    names = ("best", "questions", "pretrained-states")
+    names = ("best", "best-predicted", "questions", "pretrained-states")
     done = reproduce(Order(recipe, tmp_path, names))
     assert not done.failed
     ledger = Ledger(tmp_path, recipe)
@@ -244,14 +245,15 @@ def test_the_whole_chain_is_made_with_a_tiny_model(tmp_path: Path, monkeypatch: 
     assert found["dagger"].figures["rounds"][0]["rate"] > 0
     assert found["best"].figures["hold"]["n"] == 2
     assert found["questions"].figures["n"] == 96
-    assert set(found["best"].figures) == {"hold", "no-op"}
+    assert set(found["best"].figures) == set(found["best-predicted"].figures) == {"hold", "no-op"}
 
 
 def test_bars_are_of_the_rows_that_are_made_and_say_whether_they_hold(tmp_path: Path) -> None:
     decision: Json = {"p50": 9.0, "p95": 21.0}
     best: Json = {"n": 50, "landed": 50, "solved": 48, "reward_mean": 260.0, "timeouts": 0, "decision_ms": decision}
     figures_of: dict[str, Json] = {
-        "best": {"hold": best},
+        "best": {"hold": best | {"landed": 40, "timeouts": 3}},
+        "best-predicted": {"hold": best},
         "heuristic": {"heuristic": {"reward_mean": 264.6}},
         "lora": {"hold": {"n": 20, "landed": 18}},
     }
@@ -263,6 +265,24 @@ def test_bars_are_of_the_rows_that_are_made_and_say_whether_they_hold(tmp_path: 
     assert set(found["bars"]) - kept == {"solved_share", "reward_above_teacher", "decision_p95_ms"}
     assert found["figures"]["reward_above_teacher"] == pytest.approx(-4.6)
     assert "solved share: 0.96, must be >= 0.98: MISSED" in bars_said(found)
+
+
+def test_cartpoles_bars_are_of_its_pilot_as_it_flies_best() -> None:
+    flown: Json = {"n": 50, "perfect": 50, "decision_ms": {"p50": 19.0, "p95": 24.0}}
+    slow = flown | {"perfect": 49, "decision_ms": {"p50": 30.0, "p95": 34.0}}
+    figures_of: dict[str, Json] = {
+        "lora": {"hold": slow, "no-op": slow, "steps": 300, "train_s": 400.0},
+        "lora-predicted": {"hold": flown, "no-op": slow},
+    }
+    made = {name: Entry(Row(name, "", "", (), taken), Found("", said), {}, 60.0) for name, said in figures_of.items()}
+    assert not judged(Recipe.CARTPOLE, {"lora": made["lora"]}, quick=False, whole=False)["figures"]
+    found = judged(Recipe.CARTPOLE, made, quick=False, whole=False)
+    assert {name: bar["holds"] for name, bar in found["bars"].items()} == {
+        "perfect_share_hold": True,
+        "perfect_share_noop": False,
+        "decision_p50_ms": True,
+    }
+    assert found["figures"]["training_steps"] == 300
 
 
 def test_a_figure_says_what_the_flights_were() -> None:
