@@ -209,6 +209,7 @@ ORDER: tuple[str, ...] = (
     "reproduction.machine",
     "reproduction.figures",
     "reproduction.tuning",
+    "reproduction.late_flights",
     "reproduction.cartpole",
     "reproduction.lunar_lander",
     "reproduction.retention",

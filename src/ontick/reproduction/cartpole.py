@@ -6,20 +6,14 @@ import shlex
 from dataclasses import dataclass
 
 from ontick.reproduction import figures
+from ontick.reproduction.late_flights import AHEAD, AHEAD_IN_WORDS, SLOW_API, under_each_rule
 from ontick.reproduction.row import Row
 from ontick.reproduction.tuning import tuning_for
 
 TASK = "cartpole"
 
-SLOW_API = "lognormal:150,0.25"
-"""Medians of 129 to 178 ms end to end, with a tail."""
-
 PROMPT = "--prompt.layout compact --prompt.numbers fine"
 """How a model is asked that is trained: few tokens, read in one go."""
-
-AHEAD = "--model.threads 2 --predict estimate"
-"""How a pilot flies best in real time on two processor cores."""
-IN_WORDS = "asked on two threads, about the state in which its answer will land"
 
 TWO_FEATURES = "--prompt.features angle spin"
 
@@ -51,7 +45,6 @@ def rows(model: str, size: Size) -> tuple[Row, ...]:
     """Return the rows for a language model as the command line names it."""
     word, tuning = shlex.quote(model), tuning_for(model)
     short, many = f"--episodes {size.short_flights}", f"--episodes {size.flights}"
-    frozen = "--clock virtual"
     pretrained = [
         ("pretrained-plain", "untrained, no examples", "only okay", ""),
         (
@@ -90,7 +83,7 @@ def rows(model: str, size: Size) -> tuple[Row, ...]:
             "no-agent",
             "nobody flies, under both late rules",
             "about 16 steps under hold, about 50 under zero force",
-            tuple(f"eval {TASK} none {short} --late {late} {frozen}" for late in ("hold", "noop")),
+            under_each_rule(f"eval {TASK} none {short}", "--clock virtual"),
             figures.flights(),
             minutes=0.2,
         ),
@@ -98,7 +91,7 @@ def rows(model: str, size: Size) -> tuple[Row, ...]:
             "api-latency",
             "a perfect policy behind a line like a hosted API's",
             "26 steps under hold, about 46 under zero force; median 129-178 ms",
-            tuple(f"eval {TASK} teacher {short} --late {late} --delay {SLOW_API}" for late in ("hold", "noop")),
+            under_each_rule(f"eval {TASK} teacher {short}", f"--delay {SLOW_API}"),
             figures.flights(),
             minutes=1,
         ),
@@ -123,7 +116,7 @@ def rows(model: str, size: Size) -> tuple[Row, ...]:
         ),
         Row(
             "pretrained-predicted",
-            f"the same, {IN_WORDS}",
+            f"the same, {AHEAD_IN_WORDS}",
             "",
             (f"eval {TASK} {word} {many} {BEST_PROMPT} --late hold {AHEAD}",),
             figures.flights(),
@@ -157,7 +150,7 @@ def rows(model: str, size: Size) -> tuple[Row, ...]:
             (
                 f"train {TASK} lora --data box/data --to lora/pilot --base {word} {PROMPT} {tuning.lora} "
                 f"--optimiser.steps {size.steps} --selection.every {size.every}",
-                *(f"eval {TASK} pilot:lora/pilot {many} --late {late}" for late in ("hold", "noop")),
+                *under_each_rule(f"eval {TASK} pilot:lora/pilot {many}"),
             ),
             figures.trained(figures.flights(last=2)),
             after=("box",),
@@ -167,9 +160,9 @@ def rows(model: str, size: Size) -> tuple[Row, ...]:
         ),
         Row(
             "lora-predicted",
-            f"the same, {IN_WORDS}",
+            f"the same, {AHEAD_IN_WORDS}",
             "10/10 perfect, about 27 ms",
-            tuple(f"eval {TASK} pilot:lora/pilot {many} --late {late} {AHEAD}" for late in ("hold", "noop")),
+            under_each_rule(f"eval {TASK} pilot:lora/pilot {many}", AHEAD),
             figures.flights(),
             after=("lora",),
             minutes=size.flights / 3,

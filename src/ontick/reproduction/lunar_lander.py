@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass, replace
 
 from ontick.reproduction import figures
-from ontick.reproduction.cartpole import AHEAD, IN_WORDS, SLOW_API
+from ontick.reproduction.late_flights import AHEAD, AHEAD_IN_WORDS, SLOW_API, under_each_rule
 from ontick.reproduction.row import Row
 from ontick.reproduction.tuning import tuning_for
 
@@ -102,7 +102,7 @@ def _before(model: str, size: Size) -> list[Row]:
             "api-latency",
             "the heuristic behind a line like a hosted API's",
             "crash in 1-1.6 s, mean about -129",
-            tuple(f"eval {TASK} teacher {many} --late {late} --delay {SLOW_API}" for late in ("noop", "hold")),
+            under_each_rule(f"eval {TASK} teacher {many}", f"--delay {SLOW_API}")[::-1],
             figures.flights(),
             minutes=2,
         ),
@@ -201,29 +201,20 @@ def _the_chain(model: str, size: Size) -> list[Row]:
             labeller="--labeller mlp:mlp/pilot",
             after=("mlp",),
         ),
-        Row(
-            "best",
-            "the best of them, not the newest, in real time",
-            "50 seeds: 50/50 landed, 49/50 solved, +269.4",
-            tuple(
-                f"eval {TASK} pilot:dagger/pilots/best --episodes {size.more_flights} --late {late}"
-                for late in ("hold", "noop")
-            ),
-            figures.flights(),
-            after=("dagger",),
-            minutes=size.more_flights / 4,
-        ),
-        Row(
-            "best-predicted",
-            f"the same, {IN_WORDS}",
-            "50 seeds: 50/50 landed, 49/50 solved, +269.4",
-            tuple(
-                f"eval {TASK} pilot:dagger/pilots/best --episodes {size.more_flights} --late {late} {AHEAD}"
-                for late in ("hold", "noop")
-            ),
-            figures.flights(),
-            after=("dagger",),
-            minutes=size.more_flights / 4,
+        *(
+            Row(
+                name,
+                part,
+                "50 seeds: 50/50 landed, 49/50 solved, +269.4",
+                under_each_rule(f"eval {TASK} pilot:dagger/pilots/best --episodes {size.more_flights}", options),
+                figures.flights(),
+                after=("dagger",),
+                minutes=size.more_flights / 4,
+            )
+            for name, part, options in (
+                ("best", "the best of them, not the newest, in real time", ""),
+                ("best-predicted", f"the same, {AHEAD_IN_WORDS}", AHEAD),
+            )
         ),
         _asked("questions", "ordinary questions, after", "dagger"),
     ]
