@@ -164,6 +164,8 @@ ORDER: tuple[str, ...] = (
     "learning.exchange",
     "learning.sft.settings",
     "learning.sft.tokens",
+    "learning.sft.row",
+    "learning.sft.blocks",
     "learning.sft.shared",
     "learning.sft.distil",
     "learning.sft.adapter",

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import families
+from ontick.learning.sft import blocks
 from ontick.learning.sft.policy import BatchPolicy
 from ontick.learning.sft.shared import BatchReader, SharedPrefix, WholePrompts, fitting_reader
 from ontick.learning.sft.tokens import Examples
@@ -33,7 +34,8 @@ def drawn(seed: int, count: int) -> list[int]:
 
 
 def some_examples(shared: int = 60, lengths: tuple[int, ...] = LENGTHS) -> Examples:
-    suffixes = [np.array(drawn(1 + number, length)) for number, length in enumerate(lengths)]
+    # Every third begins as the one before does, as far as they go.
+    suffixes = [np.array(drawn(1 + number - (number % 3 == 1), length)) for number, length in enumerate(lengths)]
     targets = np.array(drawn(99, len(lengths)))
     return Examples(drawn(0, shared), suffixes, targets, targets[:, None])
 
@@ -84,6 +86,7 @@ def test_one_row_gives_the_loss_and_the_gradient_of_whole_prompts(name: str) -> 
     assert isinstance(reader, SharedPrefix)
     assert model.training
     check_alike(model, reader, examples)
+    check_alike(model, SharedPrefix(model.config, dense=True), examples)
 
 
 @pytest.mark.parametrize("name", ["smollm2", "gemma3-1b"])
@@ -115,6 +118,52 @@ def test_a_model_that_cannot_share_its_beginning_reads_whole_prompts() -> None:
     reader = fitting_reader(model, examples.prefix, [suffix.tolist() for suffix in examples.suffixes])
     assert isinstance(reader, WholePrompts)
     check_alike(model, reader, examples)
+
+
+def counted_blocks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Count how often attention is computed in blocks."""
+    calls: list[int] = []
+
+    def counted(*known: Any, **more: Any) -> Any:
+        calls.append(1)
+        return blocks.attention(*known, **more)
+
+    monkeypatch.setitem(_transformers.AttentionInterface._global_mapping, blocks.NAME, counted)
+    return calls
+
+
+def test_attention_is_in_blocks_while_a_batch_is_read_and_as_before_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, examples, calls = own_model("smollm2"), some_examples(), counted_blocks(monkeypatch)
+    our_loss(model, SharedPrefix(model.config), examples)
+    assert len(calls) == model.config.num_hidden_layers
+    assert model.config._attn_implementation == "sdpa"
+    our_loss(model, SharedPrefix(model.config, dense=True), examples)
+    assert len(calls) == model.config.num_hidden_layers
+
+
+def test_a_model_that_computes_attention_otherwise_does_so_in_rows_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, examples, calls = own_model("gemma2"), some_examples(), counted_blocks(monkeypatch)
+    check_alike(model, SharedPrefix(model.config), examples)  # its attention caps the scores
+    assert not calls
+
+
+def test_a_model_that_takes_no_blocks_reads_its_row_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, examples, calls = own_model("smollm2"), some_examples(), counted_blocks(monkeypatch)
+    read = model.forward
+
+    def strict(
+        *, input_ids: Any, logits_to_keep: Any, use_cache: bool, position_ids: Any = None, attention_mask: Any = None
+    ) -> Any:
+        known = {"position_ids": position_ids, "attention_mask": attention_mask, "logits_to_keep": logits_to_keep}
+        return read(input_ids=input_ids, use_cache=use_cache, **known)
+
+    monkeypatch.setattr(model, "forward", strict)
+    reader = fitting_reader(model, examples.prefix, [suffix.tolist() for suffix in examples.suffixes])
+    assert isinstance(reader, SharedPrefix)
+    assert not calls
+    assert model.config._attn_implementation == "sdpa"
+    our_loss(model, reader, examples)
+    assert not calls
 
 
 def test_a_wrong_mask_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,7 +102,7 @@ def sensitivities(model: Any, reader: BatchReader, texts: Texts, seed: int = 0) 
     with watched(model, hooks), model.disable_adapter(), _torch.enable_grad():
         for first in range(0, len(texts.suffixes), FOLLOWED_AT_ONCE):
             part = texts.suffixes[first : first + FOLLOWED_AT_ONCE]
-            counted = placed(reader.batch(texts.prefix, part, each=True), model)
+            counted = placed(reader.batch(texts.prefix, part, each=True, apart=True), model)
             said: Any = nn.functional.log_softmax(reader.logits(model, counted).float(), dim=-1)
             tokens = _torch.multinomial(said.detach().exp(), 1, generator=drawn)
             said.gather(1, tokens).sum().backward()

@@ -16,7 +16,8 @@ import torch
 from transformers import cache_utils
 
 from ontick.controllers.leaning import Leaning
-from ontick.learning.sft.shared import SharedPrefix, WholePrompts, at_places, read_logits, row_of
+from ontick.learning.sft.row import row_of
+from ontick.learning.sft.shared import SharedPrefix, WholePrompts, at_places, read_logits
 from ontick.learning.sft.tokens import Asks, Tokens, shared_prefix
 from ontick.models.chat import common_prefix
 from ontick.models.hf.read import in_eval_mode, keeps_everything
@@ -87,8 +88,9 @@ class BatchPolicy:
         assert self._row is not None
         kept = self._kept(prompts)
         row = row_of(self._prefix[:kept], [prompt[kept:] for prompt in prompts])
-        tokens, positions, owners, places = (column.to(self._model.device) for column in row)
-        mask = self._row.mask(positions, owners, torch.zeros_like(owners), kept, dtype=self._model.dtype)
+        tokens, positions, ends = (column.to(self._model.device) for column in (row.tokens, row.positions, row.ends))
+        places = torch.tensor([path[-1] for path in row.paths], device=self._model.device)
+        mask = self._row.mask(positions, ends, kept, dtype=self._model.dtype)
         read = self._model(
             input_ids=tokens[None, kept:],
             position_ids=positions[None, kept:],

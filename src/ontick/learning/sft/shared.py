@@ -1,20 +1,23 @@
-"""How does a model read many prompts that begin alike? All of them in one row, the shared beginning once.
+"""How does a model read many prompts that begin alike? All of them in one row, what they share once.
 
-A row is the beginning, then every example's rest, one after another. The attention mask lets a token see the beginning
-and its own example, up to itself, and its position is the one that it has in its own prompt; so every example is read
-as if it stood alone, gradients included. Two batches of other beginnings can stand in one row. There is no padding, and
-the output head is computed at the answers' places alone. A model that does not take such masks (recurrent layers, say)
-is found out by comparison and reads whole prompts.
+By the row's attention mask a token sees its own prompt, up to itself, and its position is the one that it has there; so
+every prompt is read as if it stood alone, gradients included. Two batches can stand in one row. There is no padding,
+and the output head is computed at the answers' places alone. A model that does not take such masks (recurrent layers,
+say) is found out by comparison and reads whole prompts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from contextlib import suppress
+from itertools import chain
+from typing import Any, Protocol, TypeAlias
 
 import torch
 from torch import nn
 
+from ontick.learning.sft.blocks import blocks_of, can_be_in_blocks, in_blocks
+from ontick.learning.sft.row import row_of, visible
 from ontick.learning.sft.tokens import Tokens
 from ontick.models.hf.read import in_eval_mode
 
@@ -29,10 +32,13 @@ _SLIDING, _FULL = "sliding_attention", "full_attention"
 class BatchReader(Protocol):
     """A way to read a batch of prompts."""
 
-    def batch(self, prefix: Tokens, suffixes: Sequence[Tokens], *, each: bool = False) -> dict[str, torch.Tensor]:
+    def batch(
+        self, prefix: Tokens, suffixes: Sequence[Tokens], *, each: bool = False, apart: bool = False
+    ) -> dict[str, torch.Tensor]:
         """Return ``prefix`` with each of ``suffixes`` (at least one token) as tensors.
 
-        ``each``: the logits after every token of the suffixes are wanted, not only after their last.
+        ``each``: the logits after every token of the suffixes are wanted, not only after their last. ``apart``: each of
+        those tokens is read for itself, so that what changes there changes nothing but its own prompt.
         """
         ...
 
@@ -55,66 +61,50 @@ class BatchReader(Protocol):
         ...
 
 
-class Row(NamedTuple):
-    """Several examples in a row."""
-
-    tokens: torch.Tensor
-    """Shape (tokens,)."""
-    positions: torch.Tensor
-    """Of each token in its own prompt, shape (tokens,)."""
-    owners: torch.Tensor
-    """The example that each token is of, from 1; 0 is the shared beginning. Shape (tokens,)."""
-    places: torch.Tensor
-    """Where each example's last token stands, shape (examples,)."""
-
-
-def row_of(prefix: Tokens, suffixes: Sequence[Tokens]) -> Row:
-    """Return the row of ``prefix`` and then each of ``suffixes``."""
-    tokens, positions, owners, places = list(prefix), list(range(len(prefix))), [0] * len(prefix), list[int]()
-    for number, suffix in enumerate(suffixes, start=1):
-        tokens += suffix
-        positions += range(len(prefix), len(prefix) + len(suffix))
-        owners += [number] * len(suffix)
-        places.append(len(tokens) - 1)
-    return Row(*(torch.tensor(column, dtype=torch.long) for column in (tokens, positions, owners, places)))
-
-
 class SharedPrefix:
     """Reads a batch as one row.
 
-    ``config`` is the model's configuration: which layers see a window only, and what its attention takes as a mask.
+    ``config`` is the model's configuration: which layers see a window only, and what its attention takes as a mask. On
+    a processor attention is computed in blocks where the model's own can be replaced, unless it is to be ``dense``.
     """
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: Any, *, dense: bool = False) -> None:
         text = config.get_text_config()
+        self._config = config
         self._window: int | None = getattr(text, "sliding_window", None)
         kinds: set[str] = set(getattr(text, "layer_types", None) or ())
         self._by_kind = _SLIDING in kinds
         self._all_slide = not kinds and self._window is not None
         self._adds = getattr(text, "_attn_implementation", None) == "eager"
+        self._in_blocks = not dense and can_be_in_blocks(config)
 
-    def batch(self, prefix: Tokens, suffixes: Sequence[Tokens], *, each: bool = False) -> dict[str, torch.Tensor]:
+    def batch(
+        self, prefix: Tokens, suffixes: Sequence[Tokens], *, each: bool = False, apart: bool = False
+    ) -> dict[str, torch.Tensor]:
         """Return the row as tensors of one row each; see `BatchReader.batch`."""
-        row = row_of(prefix, suffixes)
+        row = row_of(prefix, suffixes, apart=apart)
+        places = chain.from_iterable(row.paths) if each else (path[-1] for path in row.paths)
         return {
             "input_ids": row.tokens[None],
             "position_ids": row.positions[None],
-            "owners": row.owners,
-            "beginnings": torch.zeros_like(row.owners),
-            "places": torch.arange(len(prefix), len(row.tokens)) if each else row.places,
+            "ends": row.ends,
+            "places": torch.tensor(list(places)),
         }
 
     def logits(self, model: Any, batch: Batch) -> torch.Tensor:
         """Read the row; return the logits at the places asked for."""
-        positions, owners, beginnings = batch["position_ids"][0], batch["owners"], batch["beginnings"]
-        mask = self.mask(positions, owners, beginnings, dtype=_dtype(model))
-        read = model(
-            input_ids=batch["input_ids"],
-            position_ids=batch["position_ids"],
-            attention_mask=mask,
-            logits_to_keep=batch["places"],
-            use_cache=False,
-        )
+        asked = {
+            "input_ids": batch["input_ids"],
+            "position_ids": batch["position_ids"],
+            "attention_mask": self.mask(batch["position_ids"][0], batch["ends"], dtype=_dtype(model)),
+            "logits_to_keep": batch["places"],
+            "use_cache": False,
+        }
+        if self._in_blocks and batch["ends"].device.type == "cpu":
+            with in_blocks(self._config):
+                read = model(**asked, blocks=blocks_of(batch["ends"]))
+        else:
+            read = model(**asked)
         return at_places(read.logits[0], batch["places"])
 
     def asked(self, given: torch.Tensor, batch: Batch) -> torch.Tensor:
@@ -124,28 +114,17 @@ class SharedPrefix:
     def together(self, first: Batch, second: Batch) -> dict[str, torch.Tensor]:
         """Return both in one row; see `BatchReader.together`."""
         moved = dict(second)
-        after = first["owners"].max() + 1
-        for name, by in (("owners", after), ("beginnings", after), ("places", len(first["owners"]))):
-            moved[name] = second[name] + by
+        for name in ("ends", "places"):
+            moved[name] = second[name] + len(first["ends"])
         return {name: _torch.cat([first[name], moved[name]], dim=-1) for name in first}
 
-    def mask(
-        self,
-        positions: torch.Tensor,
-        owners: torch.Tensor,
-        beginnings: torch.Tensor,
-        cached: int = 0,
-        *,
-        dtype: torch.dtype,
-    ) -> Any:
+    def mask(self, positions: torch.Tensor, ends: torch.Tensor, cached: int = 0, *, dtype: torch.dtype) -> Any:
         """Return the attention mask in the form that the model takes; the first ``cached`` tokens are not asked.
 
         Shape of each (1, 1, tokens - cached, tokens); one for each kind of layer where there are several.
         """
-        asking, asked = positions[cached:, None], positions[None]
-        own = (owners[None] == owners[cached:, None]) | (owners[None] == beginnings[cached:, None])
-        full = own & (asked <= asking)
-        window = full if self._window is None else full & (asking - asked < self._window)
+        full = visible(ends, cached)
+        window = full if self._window is None else full & (positions[cached:, None] - positions[None] < self._window)
         if self._by_kind:
             return {_FULL: self._formed(full, dtype), _SLIDING: self._formed(window, dtype)}
         return self._formed(window if self._all_slide else full, dtype)
@@ -160,7 +139,9 @@ class SharedPrefix:
 class WholePrompts:
     """Reads every prompt whole, filled up at its end, where no causal model sees it: any family, more to compute."""
 
-    def batch(self, prefix: Tokens, suffixes: Sequence[Tokens], *, each: bool = False) -> dict[str, torch.Tensor]:
+    def batch(
+        self, prefix: Tokens, suffixes: Sequence[Tokens], *, each: bool = False, apart: bool = False
+    ) -> dict[str, torch.Tensor]:
         """Return the prompts, shape (examples, tokens), and where what is asked for stands; see `BatchReader.batch`."""
         lengths = [len(prefix) + len(suffix) for suffix in suffixes]
         ids = torch.zeros((len(suffixes), max(lengths)), dtype=torch.long)
@@ -201,17 +182,17 @@ def at_places(logits: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
 
 def fitting_reader(model: Any, prefix: Tokens, suffixes: Sequence[Tokens]) -> BatchReader:
     """Return the fastest reader that gives the logits of whole prompts, found out on these."""
-    whole, shared = WholePrompts(), SharedPrefix(model.config)
+    whole = WholePrompts()
     with in_eval_mode(model), torch.no_grad():
         expected = read_logits(whole, model, prefix, suffixes)
-        try:
-            found = read_logits(shared, model, prefix, suffixes)
-        except (RuntimeError, ValueError, TypeError, AttributeError, KeyError, IndexError):
-            return whole
-    # The bound is that of the model's precision: a wrong mask or position is off by far more.
-    bound = (0.05 if _dtype(model) != torch.float32 else 2e-3) * float(expected.abs().max())
-    close = found.shape == expected.shape and bool((found - expected).abs().max() <= bound)
-    return shared if close else whole
+        # The bound is that of the model's precision: a wrong mask or position is off by far more.
+        bound = (0.05 if _dtype(model) != torch.float32 else 2e-3) * float(expected.abs().max())
+        for reader in (SharedPrefix(model.config), SharedPrefix(model.config, dense=True)):
+            with suppress(RuntimeError, ValueError, TypeError, AttributeError, KeyError, IndexError):
+                found = read_logits(reader, model, prefix, suffixes)
+                if found.shape == expected.shape and bool((found - expected).abs().max() <= bound):
+                    return reader
+    return whole
 
 
 def read_logits(

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 import transformers
+from peft import helpers
 from torch import nn
 
 from ontick.cache import made_whole
@@ -34,6 +35,7 @@ from ontick.learning.sft.tokens import Examples
 from ontick.records import Json
 from ontick.tasks.base import Task
 
+_peft: Any = helpers
 _transformers: Any = transformers
 _accelerate: Any = importlib.import_module("accelerate.utils")
 _Trainer: Any = transformers.Trainer
@@ -181,7 +183,9 @@ class AnswerTrainer(_Trainer):
         self, model: Any, inputs: dict[str, dict[str, torch.Tensor]], return_outputs: bool = False, **_: Any
     ) -> Any:
         """Return the answers' loss, and what it costs to have forgotten something."""
-        logits = self._reader.logits(model, inputs[READ]).float()
+        # Autocast rounds what an adapter is given; PEFT need not write it out in the adapter's precision before.
+        with _peft.disable_input_dtype_casting(model, active=self.args.bf16 or self.args.fp16):
+            logits = self._reader.logits(model, inputs[READ]).float()
         examples = len(inputs[LEARNT]["targets"])
         loss = answer_loss(logits[:examples], inputs[LEARNT])
         if self._keeper is not None:
