@@ -20,6 +20,7 @@ QUICK = (
     "backend_agreement",
     "mlp_cloning",
     "sft_speed",
+    "sft_row",
     "prediction",
     "forward_models",
     "talking",
