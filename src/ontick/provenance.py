@@ -44,9 +44,14 @@ def provenance() -> dict[str, Any]:
 
 def usable_cores() -> int:
     """Return how many cores this process may run on."""
+    return len(cores())
+
+
+def cores() -> list[int]:
+    """Return the cores that this process may run on; all, where the system does not tell."""
     if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
 
 
 def gpus(known_to_the_driver: Path = Path("/proc/driver/nvidia/gpus")) -> list[str]:

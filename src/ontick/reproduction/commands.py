@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from ontick.errors import OntickError
+from ontick.provenance import cores
 from ontick.records import Json
 from ontick.reproduction.row import Row
 
@@ -42,9 +43,9 @@ class Commands:
         self._running = set[subprocess.Popen[str]]()
         self._stopping = False
         self._shares = queue.SimpleQueue[frozenset[int]]()
-        cores = _usable()
+        usable = cores()
         for number in range(jobs):
-            self._shares.put(frozenset(cores[number % max(1, len(cores)) :: jobs]))
+            self._shares.put(frozenset(usable[number % len(usable) :: jobs]))
 
     def give(self, words: Sequence[str], row: Row) -> Json:
         """Give one command and return the object that it prints.
@@ -115,14 +116,10 @@ class Commands:
                 signal.signal(one, handler)
 
 
-def _usable() -> list[int]:
-    return sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
-
-
-def _confine(process: subprocess.Popen[str], cores: frozenset[int]) -> None:
+def _confine(process: subprocess.Popen[str], share: frozenset[int]) -> None:
     """Leave a process that has only just begun some of the cores; how many threads it takes follows from that."""
-    if sys.platform == "linux" and cores:
+    if sys.platform == "linux":
         try:
-            os.sched_setaffinity(process.pid, cores)
+            os.sched_setaffinity(process.pid, share)
         except OSError:  # it has ended, or this may not be done here: it is only slower
             return
