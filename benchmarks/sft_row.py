@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,7 +26,6 @@ import tyro
 from bars import Figures, print_last_line
 from machine import CORES, keep_to_two_cores, neighbours
 from ontick.learning.balance import Balance
-from ontick.learning.dataset import read_dataset
 from ontick.learning.gather import CollectSetup, gather
 from ontick.learning.sft.model import Student, make_student
 from ontick.learning.sft.plan import lesson_of
@@ -57,7 +56,7 @@ class Beginning(SharedPrefix):
     """Shares nothing but what all prompts begin with."""
 
     def batch(
-        self, prefix: Tokens, suffixes: Sequence[Tokens], *, each: bool = False, apart: bool = True
+        self, prefix: Tokens, suffixes: Sequence[Tokens], *, each: bool = False, apart: bool = False
     ) -> dict[str, torch.Tensor]:
         """Return the row; see `SharedPrefix.batch`."""
         return super().batch(prefix, suffixes, each=each, apart=True)
@@ -67,21 +66,30 @@ def drawn_examples(student: Student, batch: int, steps: int) -> Examples:
     """Return the examples of all steps, as training draws them with ``--balance sqrt``."""
     task = student.asker.prompt.task
     with tempfile.TemporaryDirectory() as folder:
-        gather(CollectSetup(task.name, episodes=FLIGHTS), Path(folder) / "data")
-        lesson = lesson_of([read_dataset(Path(folder) / "data", task)], len(task.actions), Balance.SQRT)
+        dataset = gather(CollectSetup(task.name, episodes=FLIGHTS), Path(folder) / "data")
+    lesson = lesson_of([dataset], len(task.actions), Balance.SQRT)
     order = draw_order(len(lesson.demos), batch * steps, 0, lesson.weights)
     return tokenise(student.asker, lesson.demos.where(order))
 
 
-def step(student: Student, reader: BatchReader, examples: Examples, numbers: Sequence[int]) -> tuple[float, float]:
-    """Make a step without moving a weight; return its loss, and how long it took in seconds."""
+class Step(NamedTuple):
+    """What is known of a step."""
+
+    loss: float
+    elapsed_s: float
+    tokens: int
+    """That the model read."""
+
+
+def step(student: Student, reader: BatchReader, examples: Examples, numbers: Sequence[int]) -> Step:
+    """Make a step without moving a weight."""
     began = time.perf_counter()
     batch = Collator(examples, reader)(numbers)
     with _torch.autocast("cpu", torch.bfloat16, enabled=student.compute == torch.bfloat16):
         loss = answer_loss(reader.logits(student.model, batch[READ]).float(), batch[LEARNT])
     _torch.autograd.backward(loss)
     student.model.zero_grad()
-    return float(loss.detach()), time.perf_counter() - began
+    return Step(float(loss.detach()), time.perf_counter() - began, batch[READ]["input_ids"].numel())
 
 
 def main(batch: int = 32, steps: int = 6, dtype: str = "bfloat16") -> None:
@@ -105,27 +113,23 @@ def main(batch: int = 32, steps: int = 6, dtype: str = "bfloat16") -> None:
         "tree": SharedPrefix(config, dense=True),
         "blocks": SharedPrefix(config),
     }
-    losses: dict[str, list[float]] = {name: [] for name in sides}
-    took_s: dict[str, list[float]] = {name: [] for name in sides}
-    tokens: dict[str, list[int]] = {name: [] for name in sides}
+    made: dict[str, list[Step]] = {name: [] for name in sides}
     with neighbours() as others:
         for number in range(steps):
-            numbers = range(number * batch, (number + 1) * batch)
             for name, reader in sides.items():
-                loss, elapsed_s = step(student, reader, examples, numbers)
-                losses[name].append(loss)
-                took_s[name].append(elapsed_s)
-                tokens[name].append(Collator(examples, reader)(numbers)[READ]["input_ids"].numel())
-    step_s = {name: float(np.median(took[1:])) for name, took in took_s.items()}
+                made[name].append(step(student, reader, examples, range(number * batch, (number + 1) * batch)))
+    step_s = {name: float(np.median([one.elapsed_s for one in told[1:]])) for name, told in made.items()}
     print_last_line(
         "sft_row",
         {
             **figures,
             **{f"{name}_step_s": value for name, value in step_s.items()},
-            **{f"{name}_tokens": float(np.mean(counted)) for name, counted in tokens.items()},
+            **{f"{name}_tokens": float(np.mean([one.tokens for one in told])) for name, told in made.items()},
             **{f"times_faster_than_{name}": step_s[name] / step_s["blocks"] for name in sides if name != "blocks"},
             "loss_difference": max(
-                abs(loss - other) for name in sides for loss, other in zip(losses[name], losses["whole"], strict=True)
+                abs(one.loss - other.loss)
+                for told in made.values()
+                for one, other in zip(told, made["whole"], strict=True)
             ),
             "others_cpu_share": others.share,
         },

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -52,31 +52,28 @@ class Blocks(NamedTuple):
 
 def blocks_of(ends: torch.Tensor) -> Blocks:
     """Return the blocks of a row, by where what goes on from each token ends (`Row.ends`)."""
-    total = len(ends)
-    seen = visible(ends)
-    last = [place for place, end in enumerate(ends.numpy().tolist()) if end == place + 1]
-    stretches = [
-        (range(first, leaf + 1), seen[leaf].nonzero()[:, 0].numpy().tolist())
-        for first, leaf in zip([0, *(leaf + 1 for leaf in last)], last, strict=False)
-    ]
-    stretches.sort(key=lambda stretch: _size(len(stretch[0])))
-    blocks, order, given = list[Block](), [0] * total, 0
-    for _, alike in groupby(stretches, key=lambda stretch: _size(len(stretch[0]))):
-        group = list(alike)
+    total, seen = len(ends), visible(ends)
+    cuts = [0, *(place + 1 for place, end in enumerate(ends.numpy().tolist()) if end == place + 1)]
+    stretches = sorted((range(first, cut) for first, cut in pairwise(cuts)), key=_size)
+    blocks: list[Block] = []
+    for _, alike in groupby(stretches, key=_size):
+        group = [(stretch, seen[stretch[-1]].nonzero()[:, 0].numpy().tolist()) for stretch in alike]
         longest, widest = max(len(asking) for asking, _ in group), max(len(asked) for _, asked in group)
-        for number, (asking, _) in enumerate(group):
-            for place, token in enumerate(asking):
-                order[token] = given + number * longest + place
-        given += len(group) * longest
         # The token before a stretch ends another prompt's, the row's last too: neither is seen from here.
-        asking = [[*asking, *[asking[-1]] * (longest - len(asking))] for asking, _ in group]
-        asked = [[*asked, *[(asking[0] - 1) % total] * (widest - len(asked))] for asking, asked in group]
+        asking = [_filled(asking, asking[-1], longest) for asking, _ in group]
+        asked = [_filled(asked, (asking[0] - 1) % total, widest) for asking, asked in group]
         blocks.append(Block(torch.tensor(asking), torch.tensor(asked)))
-    return Blocks(blocks, torch.tensor(order))
+    given = _torch.cat([block.asking.flatten() for block in blocks]).tolist()
+    where = {token: place for place, token in enumerate(given)}  # one that fills up is asked the same
+    return Blocks(blocks, torch.tensor([where[token] for token in range(total)]))
 
 
-def _size(tokens: int) -> int:
-    return max(SHORT, 1 << (tokens - 1).bit_length())
+def _size(stretch: range) -> int:
+    return max(SHORT, 1 << (len(stretch) - 1).bit_length())
+
+
+def _filled(places: Sequence[int], fill: int, length: int) -> list[int]:
+    return [*places, *[fill] * (length - len(places))]
 
 
 @contextmanager

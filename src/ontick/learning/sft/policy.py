@@ -16,8 +16,7 @@ import torch
 from transformers import cache_utils
 
 from ontick.controllers.leaning import Leaning
-from ontick.learning.sft.row import row_of
-from ontick.learning.sft.shared import SharedPrefix, WholePrompts, at_places, read_logits
+from ontick.learning.sft.shared import SharedPrefix, WholePrompts, at_places, placed, read_logits
 from ontick.learning.sft.tokens import Asks, Tokens, shared_prefix
 from ontick.models.chat import common_prefix
 from ontick.models.hf.read import in_eval_mode, keeps_everything
@@ -87,20 +86,18 @@ class BatchPolicy:
     def _read_row(self, prompts: Sequence[Tokens]) -> torch.Tensor:
         assert self._row is not None
         kept = self._kept(prompts)
-        row = row_of(self._prefix[:kept], [prompt[kept:] for prompt in prompts])
-        tokens, positions, ends = (column.to(self._model.device) for column in (row.tokens, row.positions, row.ends))
-        places = torch.tensor([path[-1] for path in row.paths], device=self._model.device)
-        mask = self._row.mask(positions, ends, kept, dtype=self._model.dtype)
+        batch = placed(self._row.batch(self._prefix[:kept], [prompt[kept:] for prompt in prompts]), self._model)
+        tokens, positions, places = batch["input_ids"], batch["position_ids"], batch["places"] - kept
         read = self._model(
-            input_ids=tokens[None, kept:],
-            position_ids=positions[None, kept:],
-            attention_mask=mask,
+            input_ids=tokens[:, kept:],
+            position_ids=positions[:, kept:],
+            attention_mask=self._row.mask(positions[0], batch["ends"], kept, dtype=self._model.dtype),
             past_key_values=self._cache,
-            logits_to_keep=places - kept,
+            logits_to_keep=places,
             use_cache=True,
         )
-        self._cache.crop(kept - len(tokens))
-        return at_places(read.logits[0], places - kept)
+        self._cache.crop(kept - tokens.shape[1])
+        return at_places(read.logits[0], places)
 
     def _kept(self, prompts: Sequence[Tokens]) -> int:
         """Have the beginning that these prompts share with those before in the cache; return its length."""
